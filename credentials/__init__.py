@@ -1,0 +1,1 @@
+"""Secret provider credentials, and the providers that open vaults with them."""

@@ -1,0 +1,116 @@
+"""The form of a credential: what all have in common, beside the fields of the chosen provider."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from crewadmin.forms import TextField
+from crewadmin.sealing import SealError
+
+from .models import Credential
+from .providers import PROVIDERS, provider_class
+
+
+class CredentialForm(forms.Form):
+    """Name and provider. The provider of a stored credential stays what it is."""
+
+    name = TextField(
+        label=_("Name"),
+        max_length=100,
+        help_text=_("A descriptive name, such as aws-prod."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    provider = forms.ChoiceField(
+        label=_("Provider"), choices=lambda: [(slug, provider.label) for slug, provider in PROVIDERS.items()]
+    )
+
+
+class DefaultForm(forms.Form):
+    """Whether variables that name only the provider get this credential."""
+
+    is_default = forms.BooleanField(
+        label=_("Set as default credential for this provider"),
+        required=False,
+        help_text=_("Environment variables that say “Use AWS default” are read with it."),
+    )
+
+
+class CredentialForms:
+    """The forms that make up one page: common fields, the provider's own, and the default mark.
+
+    `data` is what was posted, or None for a fresh page; `credential` is the one to change, or None to add one.
+    """
+
+    def __init__(self, data: Mapping[str, Any] | None = None, credential: Credential | None = None) -> None:
+        self.credential = credential
+        initial = {"name": credential.name, "provider": credential.provider} if credential else {}
+        self.common = CredentialForm(data, initial=initial)
+        if credential:
+            self.common.fields["provider"].disabled = True
+        self.default = DefaultForm(data, initial={"is_default": bool(credential and credential.is_default)})
+        self._stored_secrets = _stored_secrets(credential)
+        self.settings = provider_class(self._provider(data)).form(
+            data,
+            initial=credential.config if credential else None,
+            stored=None if credential is None else self._stored_secrets,
+        )
+
+    @property
+    def all(self) -> tuple[forms.Form, ...]:
+        """The forms in the order of the page."""
+        return self.common, self.settings, self.default
+
+    def is_valid(self) -> bool:
+        """Validate all forms, so that every error shows at once."""
+        return sum(form.is_valid() for form in self.all) == len(self.all)
+
+    def values(self) -> dict[str, Any]:
+        """Return the arguments of `credentials.services`; only after `is_valid`."""
+        config, secrets = self.settings.settings(self._stored_secrets)
+        return {
+            "name": self.common.cleaned_data["name"],
+            "config": config,
+            "secrets": secrets,
+            "is_default": self.default.cleaned_data["is_default"],
+        }
+
+    @property
+    def provider(self) -> str:
+        """The slug of the chosen provider."""
+        return str(self.common.cleaned_data["provider"])
+
+    def refuse(self, error: ValidationError) -> None:
+        """Show what a service refused beside its field."""
+        self.common.add_error(None, error)
+
+    def _provider(self, data: Mapping[str, Any] | None) -> str:
+        if self.credential:
+            return self.credential.provider
+        chosen = str((data or {}).get("provider", ""))
+        return chosen if chosen in PROVIDERS else next(iter(PROVIDERS))
+
+
+def _stored_secrets(credential: Credential | None) -> dict[str, str]:
+    """Return a stored credential's secrets; none if they cannot be opened, so that they are asked for again."""
+    if credential is None:
+        return {}
+    try:
+        return dict(credential.secrets.reveal())
+    except SealError:
+        return {}
+
+
+class TestForm(forms.Form):
+    """The secret that a test reads, if the person names one."""
+
+    __test__ = False  # not a test, whatever pytest thinks of the name
+
+    secret_name = TextField(
+        label=_("Secret to read in the test"),
+        required=False,
+        max_length=512,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )

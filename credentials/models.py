@@ -1,0 +1,114 @@
+"""Secret provider credentials and their connection tests: the rows."""
+
+from typing import Any, ClassVar
+from uuid import uuid4
+
+from django.db import models
+from django.db.models import Q
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
+
+from crewadmin.redaction import Secret
+from crewadmin.sealing import SealedField
+from organizations.models import Organization, User
+
+from .providers import PROVIDERS, provider_class
+from .providers.base import Provider, StepState
+from .providers.failures import Failure, FailureCode, explain
+
+
+class CredentialQuerySet(models.QuerySet["Credential"]):
+    """Credentials always start with their organization."""
+
+    def for_organization(self, organization: Organization) -> "CredentialQuerySet":
+        """Return an organization's credentials without their sealed column, by name."""
+        return self.filter(organization=organization).defer("secrets").order_by("name", "pk")
+
+
+class Credential(models.Model):
+    """What opens one cloud vault: `config` may be seen, `secrets` is sealed (which is which: the provider says).
+
+    `version` counts changes of either, so that a stored test result or a cached client is known to be outdated.
+    """
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="credentials")
+    name = models.CharField(_("name"), max_length=100)
+    provider = models.CharField(_("provider"), max_length=20)
+    config = models.JSONField(default=dict)
+    secrets = SealedField()
+    is_default = models.BooleanField(_("default for its provider"), default=False)
+    version = models.PositiveIntegerField(default=1, editable=False)
+    last_test = models.ForeignKey(
+        "ConnectionTest", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", editable=False
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+    updated_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", editable=False)
+
+    objects = CredentialQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("secret provider credential")
+        verbose_name_plural = _("secret provider credentials")
+        default_permissions = ("view",)
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["organization", "name"], name="credential_name_in_organization"),
+            models.UniqueConstraint(
+                fields=["organization", "provider"], condition=Q(is_default=True), name="one_default_per_provider"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def provider_label(self) -> str:
+        """The provider's name, as AWS Secrets Manager."""
+        return PROVIDERS[self.provider].label
+
+    def open_provider(self) -> Provider:
+        """Return the provider, ready to open the vault. Raises SealError if the secrets cannot be opened."""
+        secrets: Secret[dict[str, str]] = self.secrets
+        return provider_class(self.provider)(self.config, secrets)
+
+    @property
+    def access_key_hint(self) -> str:
+        """Enough of the access key id to recognize it by, as AKIA…WXYZ; empty where the provider has none."""
+        key_id = self.config.get("access_key_id", "")
+        return f"{key_id[:4]}…{key_id[-4:]}" if key_id else ""
+
+
+class ConnectionTest(models.Model):
+    """One run of Test Connection: codes, timings and names; never a text that the cloud wrote, never a value."""
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    credential = models.ForeignKey(Credential, on_delete=models.CASCADE, related_name="tests")
+    credential_version = models.PositiveIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    person_label = models.CharField(max_length=254)
+    milliseconds = models.PositiveIntegerField()
+    ok = models.BooleanField()
+    steps = models.JSONField(default=list)
+
+    class Meta:
+        verbose_name = _("connection test")
+        verbose_name_plural = _("connection tests")
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.credential} {self.created_at:%Y-%m-%d %H:%M}"
+
+    @cached_property
+    def failed_step(self) -> dict[str, Any] | None:
+        """The first step that failed, as stored."""
+        return next((step for step in self.steps if step["state"] == StepState.FAILED), None)
+
+    @property
+    def failure(self) -> Failure | None:
+        """What failed first and what to do about it, for people."""
+        if self.failed_step is None:
+            return None
+        return explain(FailureCode(self.failed_step["code"]), self.failed_step["facts"])

@@ -1,0 +1,99 @@
+"""How connection tests read: steps, facts and toasts, from what is stored as codes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from .models import ConnectionTest
+from .providers.base import SkipReason, Step, StepState
+from .providers.failures import FailureCode, explain
+
+_FACT_LABELS = {
+    "account": gettext_lazy("Account"),
+    "arn": gettext_lazy("Identity"),
+    "secret_name": gettext_lazy("Secret"),
+    "kms_key": gettext_lazy("KMS key"),
+    "action": gettext_lazy("Action"),
+    "policy_type": gettext_lazy("Policy"),
+    "request_id": gettext_lazy("Request ID"),
+    "skew_seconds": gettext_lazy("Clock difference in seconds"),
+}
+_SKIPPED = {
+    SkipReason.EARLIER_STEP_FAILED: gettext_lazy("Not tried, because an earlier step failed."),
+    SkipReason.NO_ROLE: gettext_lazy("Not needed: no Role ARN is set."),
+    SkipReason.NO_TARGET: gettext_lazy("Not tried: no variable refers to a secret yet. Name one to read it."),
+}
+
+
+@dataclass(frozen=True)
+class Toast:
+    """A short message: its level (success, warning, error), a sentence, and one more that may be empty."""
+
+    level: str
+    title: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class StepView:
+    """One step of a test, as the page shows it."""
+
+    label: str
+    state: str
+    milliseconds: int
+    title: str
+    detail: str
+    steps: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+
+
+def steps_of(test: ConnectionTest) -> list[StepView]:
+    """Return a test's steps in words."""
+    return [_step_view(step) for step in test.steps]
+
+
+def toast_for(test: ConnectionTest) -> Toast:
+    """Return what the person who asked for a test is told: what was proven, or which step failed and what to do."""
+    if test.failure:
+        first = test.failure.steps[0] if test.failure.steps else test.failure.cause
+        return Toast("error", str(test.failure.title), str(first))
+    advice = next((step for step in test.steps if step["code"]), None)
+    if advice:
+        failure = explain(FailureCode(advice["code"]), advice["facts"])
+        return Toast("warning", str(failure.title), str(failure.steps[0] if failure.steps else failure.cause))
+    return Toast(
+        "success", _("Connected to %(provider)s.") % {"provider": test.credential.provider_label}, _proof(test)
+    )
+
+
+def _proof(test: ConnectionTest) -> str:
+    """Say how far the test went."""
+    facts: dict[str, str] = {}
+    for step in test.steps:
+        facts |= step["facts"]
+    passed = {step["step"] for step in test.steps if step["state"] == StepState.PASSED}
+    if Step.READ in passed:
+        return _("Signed in to account %(account)s, listed secrets and read “%(secret)s”.") % {
+            "account": facts.get("account", ""),
+            "secret": facts.get("secret_name", ""),
+        }
+    return _(
+        "Signed in to account %(account)s and listed secrets. No secret was read: no variable refers to one yet."
+    ) % {"account": facts.get("account", "")}
+
+
+def _step_view(step: Mapping[str, Any]) -> StepView:
+    failure = explain(FailureCode(step["code"]), step["facts"]) if step["code"] else None
+    skipped = str(_SKIPPED[SkipReason(step["skipped"])]) if step["skipped"] else ""
+    return StepView(
+        label=str(Step(step["step"]).label),
+        state=step["state"],
+        milliseconds=step["milliseconds"],
+        title=str(failure.title) if failure else "",
+        detail=str(failure.cause) if failure else skipped,
+        steps=tuple(str(line) for line in failure.steps) if failure else (),
+        facts=tuple((str(label), step["facts"][name]) for name, label in _FACT_LABELS.items() if name in step["facts"]),
+    )

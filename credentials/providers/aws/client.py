@@ -1,0 +1,230 @@
+"""Clients of AWS that know only what they are told, and calls that end in time.
+
+botocore on its own would sign with the host's identity when keys are missing, follow the host's AWS_* variables and
+files, wait for minutes, and read answers of any size. Nothing of that is possible through `Calls`.
+"""
+
+import io
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from socket import IPPROTO_TCP, SHUT_RDWR, TCP_NODELAY, socket
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, overload
+
+from botocore.awsrequest import (
+    AWSHTTPConnectionPool,
+    AWSHTTPSConnectionPool,
+    AWSPreparedRequest,
+    AWSRequest,
+    AWSResponse,
+)
+from botocore.config import Config
+from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES, ConfigValueStore, ConstantProvider
+from botocore.credentials import CredentialResolver
+from botocore.exceptions import NoCredentialsError
+from botocore.httpsession import URLLib3Session
+from botocore.loaders import Loader
+from botocore.session import Session
+from botocore.tokens import TokenProviderChain
+from urllib3 import HTTPConnectionPool, PoolManager
+
+from crewadmin.redaction import Secret
+
+from .errors import ResponseTooLargeError
+from .limits import Limits
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sts import STSClient
+
+
+Answer: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What signs a request: an IAM user's access key, or the temporary one of a role's session."""
+
+    access_key_id: str
+    secret_access_key: Secret[str]
+    session_token: Secret[str] | None = None
+
+
+class IsolatedSession(Session):
+    """A botocore session blind to its host: no AWS_* variables, no files, no container or instance identity.
+
+    Every setting is botocore's own default, service descriptions come from inside the package, and there is no place
+    to look for credentials or tokens: a client without explicit keys has none.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        defaults = {name: default for name, (_, _, default, _) in BOTOCORE_DEFAUT_SESSION_VARIABLES.items()}
+        self.register_component(
+            "config_store", ConfigValueStore({name: ConstantProvider(default) for name, default in defaults.items()})
+        )
+        self.register_component(
+            "data_loader", Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
+        )
+        self.register_component("credential_provider", CredentialResolver(providers=[]))
+        self.register_component("token_provider", TokenProviderChain(providers=[]))
+
+    @property
+    def full_config(self) -> dict[str, Any]:
+        """The parsed config file: there is none."""
+        return {"profiles": {}}
+
+    def _register_client_plugins(self, client: object) -> None:
+        """Load nothing: botocore would import any module that BOTOCORE_EXPERIMENTAL__PLUGINS names."""
+
+
+class Transport(URLLib3Session):
+    """botocore's HTTP connections, with a limit on what is read and a way to cut them all off."""
+
+    _manager: PoolManager  # botocore's, not in its stubs
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__(
+            verify=True,
+            proxies={},
+            timeout=(limits.connect, limits.read),  # type: ignore[arg-type]  # the stubs know only one number
+            max_pool_connections=limits.threads,
+            socket_options=[(IPPROTO_TCP, TCP_NODELAY, 1)],  # type: ignore[list-item]  # the stubs are wrong
+        )
+        self._body = limits.body
+        self._sockets: list[socket] = []
+        self._cut = False
+        self._manager.pool_classes_by_scheme = {
+            "http": _reporting(AWSHTTPConnectionPool, self._sockets.append),
+            "https": _reporting(AWSHTTPSConnectionPool, self._sockets.append),
+        }
+
+    def send(self, request: AWSRequest | AWSPreparedRequest) -> AWSResponse:
+        """Send a request and read its answer.
+
+        Raises ResponseTooLargeError for an answer longer than the limit, ConnectionAbortedError after `cut`, and what
+        botocore and urllib3 raise for a network that fails.
+        """
+        if self._cut:
+            raise ConnectionAbortedError
+        request.stream_output = True  # leaves the reading to us
+        response = super().send(request)
+        body = response.raw.read(self._body + 1)
+        if len(body) > self._body:
+            response.raw.close()
+            raise ResponseTooLargeError
+        response.raw = _Body(body)
+        return response
+
+    def cut(self) -> None:
+        """End every connection now; a thread that waits on one wakes up. Requests after this are refused."""
+        self._cut = True
+        for connection in tuple(self._sockets):
+            try:
+                # The plain socket's method also under TLS, whose own would first undo the encryption.
+                socket.shutdown(connection, SHUT_RDWR)
+            except OSError:  # closed already
+                continue
+        self.close()
+
+
+class _Body(io.BytesIO):
+    """An answer that was read already, in the form in which botocore reads answers."""
+
+    def stream(self) -> Iterator[bytes]:
+        yield self.read()
+
+
+def _reporting(pool: type[HTTPConnectionPool], report: Callable[[socket], None]) -> type[HTTPConnectionPool]:
+    """Return a pool whose connections hand their socket to `report` once they are connected."""
+
+    class Connection(pool.ConnectionCls):  # type: ignore[misc, name-defined]  # either of botocore's two
+        def connect(self) -> None:
+            super().connect()
+            report(self.sock)
+
+    return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
+
+
+class Calls:
+    """The calls of one run: they share connections, a few threads and one deadline.
+
+    A call runs in a thread and is waited for until the deadline. That ends what no timeout of a library ends: name
+    resolution, and a server that sends a byte now and then. Leaving the `with` block cuts all connections off, so that
+    no thread stays behind.
+    """
+
+    def __init__(self, limits: Limits, endpoint_url: str | None = None) -> None:
+        self._limits = limits
+        self._endpoint_url = endpoint_url
+        self._deadline = time.monotonic() + limits.total
+        self._transport = Transport(limits)
+        self._threads = ThreadPoolExecutor(limits.threads, thread_name_prefix="aws")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._transport.cut()
+
+    @overload
+    def client(self, service: Literal["sts"], region: str, keys: Keys) -> "STSClient": ...
+    @overload
+    def client(self, service: Literal["secretsmanager"], region: str, keys: Keys) -> "SecretsManagerClient": ...
+    def client(self, service: Literal["sts", "secretsmanager"], region: str, keys: Keys) -> Any:
+        """Return a client of the region's own endpoint that signs with `keys`.
+
+        Raises NoCredentialsError for empty keys, which botocore would take as leave to look for others.
+        """
+        secret = keys.secret_access_key.reveal()
+        if not (keys.access_key_id and secret):
+            raise NoCredentialsError
+        with _session_lock:
+            client = _session().create_client(
+                service,
+                region_name=region,
+                endpoint_url=self._endpoint_url,
+                verify=True,
+                aws_access_key_id=keys.access_key_id,
+                aws_secret_access_key=secret,
+                aws_session_token=keys.session_token.reveal() if keys.session_token else None,
+                config=_config(self._limits.attempts),
+            )
+        client.meta.events.register("before-send", self._send)
+        return client
+
+    def _send(self, request: AWSPreparedRequest, **kwargs: object) -> Any:
+        """Answer botocore's event "before-send": a handler that returns a response takes the place of sending."""
+        return self._transport.send(request)
+
+    def start(self, call: Callable[..., Any], **arguments: object) -> "Future[Answer]":
+        """Start a call of a client in a thread."""
+        return self._threads.submit(call, **arguments)
+
+    def wait(self, call: "Future[Answer]") -> Answer:
+        """Return what a call answers, or raise what it raises; TimeoutError after the deadline."""
+        return call.result(timeout=max(0.0, self._deadline - time.monotonic()))
+
+
+_session_lock = threading.Lock()
+
+
+@lru_cache(maxsize=1)
+def _session() -> IsolatedSession:
+    # One for the process: a session of its own costs each client 150 ms and 7 MB, a shared one 2 ms. Sessions are not
+    # thread-safe, clients are: https://docs.aws.amazon.com/boto3/latest/guide/clients.html#multithreading
+    return IsolatedSession()
+
+
+def _config(attempts: int) -> Config:
+    return Config(
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        ignore_configured_endpoint_urls=True,  # type: ignore[call-arg]  # missing in the stubs
+        proxies={},
+        use_fips_endpoint=False,
+        use_dualstack_endpoint=False,
+    )

@@ -1,0 +1,21 @@
+"""How long and how much is allowed for one connection test or one reading of secrets."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Times in seconds, sizes in bytes."""
+
+    #: To connect to one address.
+    connect: float = 3.0
+    #: Between two pieces of an answer.
+    read: float = 6.0
+    #: For everything together; well below a web worker's timeout.
+    total: float = 15.0
+    #: Tries of one call.
+    attempts: int = 2
+    #: Of one answer. A secret has 64 KB at most, a page of a hundred descriptions a few hundred.
+    body: int = 1_000_000
+    #: Calls at the same time.
+    threads: int = 8

@@ -1,0 +1,186 @@
+"""The few questions that are asked of AWS, each answered in a checked form or with a ProviderError."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Self
+
+from crewadmin.redaction import Secret
+
+from ..base import Fetched, ProviderError, Step
+from ..failures import FailureCode
+from .client import Answer, Calls, Keys
+from .errors import UnexpectedResponseError, classify, request_id
+from .limits import Limits
+from .regions import HOME_REGIONS, partition_of
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+#: Appears in the customer's CloudTrail and in the session's ARN.
+SESSION_NAME = "crewadmin"
+
+_ACCOUNT = re.compile(r"\d{12}", re.ASCII)
+_ARN = re.compile(r"arn:aws[a-z-]*:[a-z]+:[a-z0-9-]*:\d{12}:[\w+=,.@:/-]{1,1000}", re.ASCII)
+_KMS_KEY = re.compile(r"[\w:/-]{1,300}", re.ASCII)
+_ANY = re.compile(r".+", re.DOTALL)
+
+
+class Vault:
+    """One region's Secrets Manager, opened by an IAM user's keys or through a role, for the time of a `with` block."""
+
+    def __init__(
+        self, config: Mapping[str, str], secrets: Secret[dict[str, str]], limits: Limits, endpoint_url: str | None
+    ) -> None:
+        self._region = config.get("region", "")
+        self._role_arn = config.get("role_arn", "")
+        self._external_id = Secret(secrets.reveal().get("external_id", ""))
+        self._user = Keys(config.get("access_key_id", ""), Secret(secrets.reveal().get("secret_access_key", "")))
+        self._calls = Calls(limits, endpoint_url)
+        self._client: SecretsManagerClient | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._calls.__exit__(*exc_info)
+
+    def identify(self) -> dict[str, str]:
+        """Ask who the user's keys belong to. Returns the facts `account` and `arn`.
+
+        A region that is not enabled answers exactly as if the key did not exist; the partition's first region, which
+        is always enabled, tells the two apart.
+        """
+        try:
+            return self._caller(self._region)
+        except ProviderError as error:
+            if error.code is not FailureCode.ACCESS_KEY_ID_UNKNOWN:
+                raise
+            raise self._told_apart(error) from None
+
+    def assume_role(self, seconds: int) -> dict[str, str]:
+        """Ask for a session of the role, `seconds` long, and read with it from now on. Returns the fact `arn`."""
+        try:
+            return self._assume_role(seconds)
+        except ProviderError as error:
+            if error.code is FailureCode.ACCESS_KEY_ID_UNKNOWN:
+                self.identify()  # says more, where it fails too
+            raise
+
+    def list_secrets(self) -> dict[str, str]:
+        """List one secret. Returns the fact `count` as 0 where there is none at all."""
+        with self._at(Step.LIST):
+            answer = self._call(self._secrets().list_secrets, MaxResults=1)
+            if not isinstance(answer.get("SecretList"), list):
+                raise UnexpectedResponseError
+            # A page may be empty although more follow.
+            empty = not answer["SecretList"] and not answer.get("NextToken")
+            return ({"count": "0", "region": self._region} if empty else {}) | request_id(answer)
+
+    def describe(self, name: str) -> dict[str, str]:
+        """Describe a secret. Returns the facts `secret_name` and, for a customer's key, `kms_key`."""
+        with self._at(Step.DESCRIBE, secret_name=name) as facts:
+            answer = self._call(self._secrets().describe_secret, SecretId=name)
+            _text(answer, "ARN", _ARN)
+            if "DeletedDate" in answer:
+                raise ProviderError(FailureCode.SECRET_DELETED, Step.DESCRIBE, facts | request_id(answer))
+            key = {"kms_key": _text(answer, "KmsKeyId", _KMS_KEY)} if "KmsKeyId" in answer else {}
+            return {"secret_name": name} | key | request_id(answer)
+
+    def check_readable(self, name: str) -> dict[str, str]:
+        """Read a secret and forget its value. Returns the fact `secret_name`."""
+        with self._at(Step.READ, secret_name=name):
+            answer = self._call(self._secrets().get_secret_value, **_current(name))
+            _fetched(answer)
+            return {"secret_name": name} | request_id(answer)
+
+    def start_reading(self, name: str) -> "Future[Answer]":
+        """Start to read a secret; `read` waits for it."""
+        with self._at(Step.READ, secret_name=name):
+            return self._calls.start(self._secrets().get_secret_value, **_current(name))
+
+    def read(self, name: str, started: "Future[Answer] | None" = None) -> Fetched:
+        """Return a secret's current value."""
+        with self._at(Step.READ, secret_name=name):
+            return _fetched(self._calls.wait(started or self.start_reading(name)))
+
+    @contextmanager
+    def _at(self, step: Step, **facts: str) -> Iterator[dict[str, str]]:
+        """Turn whatever goes wrong inside the block into a ProviderError at `step`."""
+        facts["region"] = self._region
+        try:
+            yield facts
+        except Exception as error:  # whatever a call raises ends here, as a code
+            raise classify(error, step, facts) from None
+
+    def _call(self, call: Callable[..., Any], **arguments: object) -> Answer:
+        return self._calls.wait(self._calls.start(call, **arguments))
+
+    def _caller(self, region: str) -> dict[str, str]:
+        with self._at(Step.IDENTITY):
+            answer = self._call(self._calls.client("sts", region, self._user).get_caller_identity)
+            account, arn = _text(answer, "Account", _ACCOUNT), _text(answer, "Arn", _ARN)
+            return {"account": account, "arn": arn} | request_id(answer)
+
+    def _told_apart(self, unknown: ProviderError) -> ProviderError:
+        home = HOME_REGIONS.get(partition_of(self._region))
+        if home is None or home == self._region:
+            return unknown
+        try:
+            known = self._caller(home)
+        except ProviderError as at_home:
+            knows_the_key = at_home.code in (FailureCode.SECRET_ACCESS_KEY_WRONG, FailureCode.CLOCK_SKEW)
+            return at_home if knows_the_key else unknown
+        return ProviderError(FailureCode.REGION_NOT_ENABLED, Step.IDENTITY, {**known, **unknown.facts})
+
+    def _assume_role(self, seconds: int) -> dict[str, str]:
+        with self._at(Step.ASSUME_ROLE):
+            external_id = self._external_id.reveal()
+            answer = self._call(
+                self._calls.client("sts", self._region, self._user).assume_role,
+                RoleArn=self._role_arn,
+                RoleSessionName=SESSION_NAME,
+                DurationSeconds=seconds,
+                **({"ExternalId": external_id} if external_id else {}),
+            )
+            self._client = self._calls.client("secretsmanager", self._region, _session_keys(answer))
+            return {"arn": _text(answer.get("AssumedRoleUser"), "Arn", _ARN)} | request_id(answer)
+
+    def _secrets(self) -> "SecretsManagerClient":
+        if self._client is None:
+            self._client = self._calls.client("secretsmanager", self._region, self._user)
+        return self._client
+
+
+def _current(name: str) -> dict[str, str]:
+    # The stage is named although it is the default: policies with a condition on secretsmanager:VersionStage deny
+    # requests without it. https://github.com/boto/boto3/issues/2957
+    return {"SecretId": name, "VersionStage": "AWSCURRENT"}
+
+
+def _session_keys(answer: Answer) -> Keys:
+    given = answer.get("Credentials")
+    return Keys(
+        _text(given, "AccessKeyId", _ANY),
+        Secret(_text(given, "SecretAccessKey", _ANY)),
+        Secret(_text(given, "SessionToken", _ANY)),
+    )
+
+
+def _fetched(answer: Answer) -> Fetched:
+    version = _text(answer, "VersionId", _ANY)
+    if isinstance(answer.get("SecretString"), str):
+        return Fetched(Secret(answer["SecretString"]), version)
+    if isinstance(answer.get("SecretBinary"), bytes):
+        return Fetched(None, version)
+    raise UnexpectedResponseError
+
+
+def _text(answer: object, name: str, form: re.Pattern[str]) -> str:
+    """Return a member of an answer. Raises UnexpectedResponseError if it is missing or not of the form AWS gives it."""
+    value = answer.get(name) if isinstance(answer, Mapping) else None
+    if not (isinstance(value, str) and form.fullmatch(value)):
+        raise UnexpectedResponseError
+    return value

@@ -1,0 +1,180 @@
+"""What every provider looks like from outside: its description, its results, and the one error it raises.
+
+A provider talks to one cloud. It knows neither request nor model: it is made from plain settings and a `Secret`, and
+answers with the frozen results below. Whatever a cloud's library raises is translated at this edge; the text a cloud
+sent never travels further, because it can carry tokens, account details or markup.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from django import forms
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from crewadmin.redaction import Secret
+
+from .failures import FailureCode
+
+
+class Step(StrEnum):
+    """One thing a connection test proves, in the order in which it is tried."""
+
+    SHAPE = "shape"
+    IDENTITY = "identity"
+    ASSUME_ROLE = "assume_role"
+    LIST = "list"
+    DESCRIBE = "describe"
+    READ = "read"
+
+    @property
+    def label(self) -> str | Promise:
+        """The step in words for people."""
+        return _STEP_LABELS[self]
+
+
+_STEP_LABELS: dict[Step, Promise] = {
+    Step.SHAPE: _("Check what was entered"),
+    Step.IDENTITY: _("Sign in to AWS"),
+    Step.ASSUME_ROLE: _("Assume the role"),
+    Step.LIST: _("List secrets"),
+    Step.DESCRIBE: _("Describe a secret"),
+    Step.READ: _("Read a secret"),
+}
+
+
+class StepState(StrEnum):
+    """How one step of a connection test ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class SkipReason(StrEnum):
+    """Why a step was not tried."""
+
+    EARLIER_STEP_FAILED = "earlier_step_failed"
+    NO_ROLE = "no_role"
+    NO_TARGET = "no_target"
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """The outcome of one step.
+
+    `facts` holds what may be shown and stored, and nothing a cloud wrote as free text: `account`, `arn`, `request_id`,
+    `action` (as `secretsmanager:ListSecrets`), `policy_type`, `count`, `secret_name`, `kms_key`, `skew_seconds`,
+    `region`. `code` of a step that passed is an advice: what to look at although the step did its work.
+    """
+
+    step: Step
+    state: StepState
+    milliseconds: int = 0
+    code: FailureCode | None = None
+    skipped: SkipReason | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """All steps of one connection test, in order."""
+
+    steps: tuple[StepResult, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no step failed."""
+        return self.failure is None
+
+    @property
+    def failure(self) -> StepResult | None:
+        """The first step that failed, if any."""
+        return next((step for step in self.steps if step.state is StepState.FAILED), None)
+
+
+class ProviderError(Exception):
+    """The only error that leaves a provider.
+
+    Its text is the failure code: no text that a cloud or a library wrote is ever part of it.
+    `facts` has the same allow-listed keys as `StepResult.facts`.
+    """
+
+    def __init__(self, code: FailureCode, step: Step, facts: Mapping[str, str] | None = None) -> None:
+        super().__init__(f"{code.value} at {step.value}")
+        self.code = code
+        self.step = step
+        self.facts: Mapping[str, str] = dict(facts or {})
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """One secret as read from a vault: its text (None for a binary secret) and the version that was read."""
+
+    value: Secret[str] | None
+    version_id: str
+
+
+class ProviderSettingsForm(forms.Form):
+    """The fields that one provider asks for; every provider declares its own.
+
+    `stored` is None for a new credential, else the names of the secret fields that hold a value already: a secret field
+    left blank then keeps what is stored. When changing a credential `initial` is its stored config, for rules such as
+    "another access key id needs its own secret". Secret fields never have an initial value.
+    """
+
+    #: Names of the fields whose values are sealed.
+    secret_fields: ClassVar[frozenset[str]] = frozenset()
+    #: Names of the fields that only steer this form, as "remove the stored value"; all others are stored as config.
+    control_fields: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, *args: Any, stored: Iterable[str] | None = None, **kwargs: Any) -> None:
+        self.stored: frozenset[str] | None = None if stored is None else frozenset(stored)
+        super().__init__(*args, **kwargs)
+
+    def settings(self, stored_secrets: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+        """Return what to store, once the form is valid: the config, and the secrets.
+
+        A secret that was left blank is taken from `stored_secrets` (empty for a new credential); one that is in
+        neither place is left out.
+        """
+        visible = self.fields.keys() - self.secret_fields - self.control_fields
+        config = {name: self.cleaned_data[name] for name in self.fields if name in visible}
+        entered = {name: self.cleaned_data[name] for name in self.secret_fields if self.cleaned_data[name]}
+        kept = {name: value for name, value in stored_secrets.items() if name in self.secret_fields}
+        return config, {**kept, **entered}
+
+
+class Provider(ABC):
+    """A cloud vault, opened with one credential.
+
+    `config` holds what may be seen (for AWS: region, access key id, role ARN), `secrets` what may not.
+    An instance lives for one use and holds no connection of its own beyond it.
+    """
+
+    slug: ClassVar[str]
+    label: ClassVar[str]
+    #: How a variable names "whatever credential is the default for this provider".
+    default_label: ClassVar[str | Promise]
+    form: ClassVar[type[ProviderSettingsForm]]
+    #: Names of the form's fields that are sealed; all others are stored as config.
+    secret_fields: ClassVar[frozenset[str]]
+
+    def __init__(self, config: Mapping[str, str], secrets: Secret[dict[str, str]]) -> None:
+        self.config = config
+        self.secrets = secrets
+
+    @abstractmethod
+    def probe(self, target: str | None = None) -> ProbeResult:
+        """Prove step by step that the credential works. Never raises for anything a cloud or a network does.
+
+        `target` is the name of a secret to describe and read (its value is dropped at once); without one these two
+        steps are skipped and say so.
+        """
+
+    @abstractmethod
+    def fetch(self, names: Iterable[str]) -> Mapping[str, Fetched | ProviderError]:
+        """Read each named secret once. Every name has an answer: the secret, or why it could not be read."""

@@ -1,0 +1,179 @@
+"""Decide and write: credentials and their tests. Each function is one transaction, audited."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from time import perf_counter
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from crewadmin.redaction import Secret
+from crewadmin.sealing import SealError
+from organizations.audit import changing, record
+from organizations.models import AuditEvent, Organization, User
+
+from .models import ConnectionTest, Credential
+from .providers.base import ProbeResult, Step, StepResult, StepState
+from .providers.failures import FailureCode
+from .usage import secret_to_read, uses_of
+
+Action = AuditEvent.Action
+
+
+class CredentialInUseError(Exception):
+    """A credential cannot be deleted while something refers to it."""
+
+
+def add_credential(
+    organization: Organization,
+    by: User | None,
+    *,
+    name: str,
+    provider: str,
+    config: Mapping[str, str],
+    secrets: Mapping[str, str],
+    is_default: bool,
+) -> Credential:
+    """Store a credential, its secrets sealed. Raises ValidationError (for `name`) if the name is taken."""
+    credential = Credential(organization=organization, provider=provider, created_by=by, is_default=is_default)
+    with changing(organization):
+        _take_name(credential, name)
+        _take_settings(credential, config, secrets, by)
+        if is_default:
+            _clear_default(organization, provider)
+        credential.save(force_insert=True)
+        record(organization, by, Action.CREDENTIAL_CREATED, credential, {"provider": provider})
+        if is_default:
+            record(organization, by, Action.CREDENTIAL_MADE_DEFAULT, credential, {"provider": provider})
+    return credential
+
+
+def change_credential(
+    credential: Credential,
+    by: User | None,
+    *,
+    name: str,
+    config: Mapping[str, str],
+    secrets: Mapping[str, str],
+    is_default: bool,
+) -> Credential:
+    """Store what changed, and nothing if nothing did. Raises ValidationError (for `name`) if the name is taken.
+
+    A change of config or secrets counts the version up: earlier test results are then shown as outdated.
+    """
+    organization = credential.organization
+    with changing(organization):
+        credential = Credential.objects.get(pk=credential.pk)
+        changed = _changed_fields(credential, name, config, secrets, is_default=is_default)
+        if not changed:
+            return credential
+        _take_name(credential, name)
+        if set(changed) - {"name", "is_default"}:
+            credential.version += 1
+        _take_settings(credential, config, secrets, by)
+        if is_default and not credential.is_default:
+            _clear_default(organization, credential.provider)
+        credential.is_default = is_default
+        credential.save()
+        record(organization, by, Action.CREDENTIAL_CHANGED, credential, {"fields": changed})
+    return credential
+
+
+def make_default(credential: Credential, by: User | None) -> None:
+    """Make a credential the one that variables get which name only its provider."""
+    organization = credential.organization
+    with changing(organization):
+        _clear_default(organization, credential.provider)
+        Credential.objects.filter(pk=credential.pk).update(is_default=True)
+        record(organization, by, Action.CREDENTIAL_MADE_DEFAULT, credential, {"provider": credential.provider})
+
+
+def delete_credential(credential: Credential, by: User | None) -> None:
+    """Delete a credential that nothing refers to. Raises CredentialInUseError otherwise."""
+    organization = credential.organization
+    with changing(organization):
+        if uses_of(credential).exists():
+            raise CredentialInUseError
+        record(organization, by, Action.CREDENTIAL_DELETED, credential, {"provider": credential.provider})
+        credential.delete()
+
+
+def run_connection_test(credential: Credential, by: User | None, secret_name: str = "") -> ConnectionTest:
+    """Try the credential at its provider step by step and store how it went.
+
+    `secret_name` is the secret to describe and read; by default the first that a variable refers to. The audit event
+    is written before the call, so that nothing is called that leaves no trace, and no transaction is open during it.
+    Raises Credential.DoesNotExist if the credential was deleted meanwhile.
+    """
+    organization = credential.organization
+    target = secret_name or secret_to_read(credential)
+    with changing(organization):
+        record(organization, by, Action.CREDENTIAL_TEST_STARTED, credential)
+    started = perf_counter()
+    result = _probe(credential, target)
+    milliseconds = round((perf_counter() - started) * 1000)
+    with changing(organization):
+        current = Credential.objects.only("pk", "name").get(pk=credential.pk)
+        test = ConnectionTest.objects.create(
+            credential=current,
+            credential_version=credential.version,
+            created_by=by,
+            person_label=by.email if by else "command line",
+            milliseconds=milliseconds,
+            ok=result.ok,
+            steps=[asdict(step) for step in result.steps],
+        )
+        Credential.objects.filter(pk=current.pk).update(last_test=test)
+        record(organization, by, Action.CREDENTIAL_TESTED, credential, _outcome(result))
+    credential.last_test = test
+    return test
+
+
+def _probe(credential: Credential, target: str | None) -> ProbeResult:
+    try:
+        provider = credential.open_provider()
+    except SealError:
+        return ProbeResult((StepResult(Step.SHAPE, StepState.FAILED, code=FailureCode.CANNOT_BE_OPENED),))
+    return provider.probe(target)
+
+
+def _outcome(result: ProbeResult) -> dict[str, str]:
+    if result.failure is None or result.failure.code is None:
+        return {"result": "passed"}
+    return {"result": "failed", "failure": result.failure.code.value}
+
+
+def _changed_fields(
+    credential: Credential, name: str, config: Mapping[str, str], secrets: Mapping[str, str], *, is_default: bool
+) -> list[str]:
+    """Return the names of the fields that differ from what is stored, in order, secrets included."""
+    try:
+        stored: dict[str, Any] = credential.secrets.reveal()
+    except SealError:
+        stored = {}  # cannot be opened: whatever comes replaces it
+    before = {**credential.config, **stored, "name": credential.name, "is_default": credential.is_default}
+    after = {**config, **secrets, "name": name, "is_default": is_default}
+    return sorted(field for field in before.keys() | after.keys() if before.get(field) != after.get(field))
+
+
+def _take_name(credential: Credential, name: str) -> None:
+    others = Credential.objects.filter(organization=credential.organization, name=name).exclude(pk=credential.pk)
+    if others.exists():
+        raise ValidationError(
+            {"name": _("Another credential of this organization has this name. Choose a different one.")}
+        )
+    credential.name = name
+
+
+def _take_settings(
+    credential: Credential, config: Mapping[str, str], secrets: Mapping[str, str], by: User | None
+) -> None:
+    credential.config = dict(config)
+    credential.secrets = Secret(dict(secrets))
+    credential.updated_by = by
+
+
+def _clear_default(organization: Organization, provider: str) -> None:
+    """Take the mark from the default there is; the caller holds the organization's row."""
+    Credential.objects.filter(organization=organization, provider=provider, is_default=True).update(is_default=False)

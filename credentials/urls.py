@@ -1,0 +1,15 @@
+"""Addresses below an organization's settings/credentials/."""
+
+from django.urls import path
+
+from . import views
+
+urlpatterns = [
+    path("", views.credential_list, name="credential_list"),
+    path("add/", views.credential_add, name="credential_add"),
+    path("<uuid:uuid>/", views.credential_detail, name="credential_detail"),
+    path("<uuid:uuid>/edit/", views.credential_edit, name="credential_edit"),
+    path("<uuid:uuid>/delete/", views.credential_delete, name="credential_delete"),
+    path("<uuid:uuid>/make-default/", views.credential_make_default, name="credential_make_default"),
+    path("<uuid:uuid>/test/", views.credential_test, name="credential_test"),
+]

@@ -1,0 +1,173 @@
+"""Pages under Settings > Secret Provider Credentials."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from crewadmin.pagination import page_of
+from organizations.access import Feature, Level, OrganizationRequest, require
+
+from . import services
+from .forms import CredentialForms, TestForm
+from .models import Credential
+from .presentation import Toast, steps_of, toast_for
+from .usage import secret_to_read, uses_of
+
+USES_SHOWN = 20
+
+
+def _credential(request: OrganizationRequest, uuid: UUID) -> Credential:
+    """Return a credential of the request's organization; anything else does not exist."""
+    rows = Credential.objects.for_organization(request.organization).select_related("last_test", "organization")
+    return get_object_or_404(rows, uuid=uuid)
+
+
+@require(Feature.SECRET_PROVIDERS, Level.READ)
+@require_safe
+def credential_list(request: OrganizationRequest) -> HttpResponse:
+    """List the organization's credentials, how their last test went, and what can be done."""
+    rows = Credential.objects.for_organization(request.organization).select_related("last_test")
+    context = {
+        "page": page_of(rows, request.GET, "name"),
+        "can_manage": request.access.secret_providers.manage,
+    }
+    return render(request, "credentials/list.html", context)
+
+
+@require(Feature.SECRET_PROVIDERS, Level.MANAGE)
+@require_http_methods(["GET", "HEAD", "POST"])
+def credential_add(request: OrganizationRequest) -> HttpResponse:
+    """Ask for a new credential and store it."""
+    forms = CredentialForms(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and forms.is_valid():
+        try:
+            credential = services.add_credential(
+                request.organization, request.user, provider=forms.provider, **forms.values()
+            )
+        except ValidationError as error:
+            forms.refuse(error)
+        else:
+            messages.success(request, _("Credential “%(name)s” was created.") % {"name": credential})
+            return redirect("credential_list", request.organization.uuid)
+    return _form_page(request, forms)
+
+
+@require(Feature.SECRET_PROVIDERS, Level.MANAGE)
+@require_http_methods(["GET", "HEAD", "POST"])
+def credential_edit(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
+    """Change a credential; a secret left blank keeps what is stored."""
+    credential = _credential(request, uuid)
+    forms = CredentialForms(request.POST if request.method == "POST" else None, credential)
+    if request.method == "POST" and forms.is_valid():
+        try:
+            credential = services.change_credential(credential, request.user, **forms.values())
+        except ValidationError as error:
+            forms.refuse(error)
+        else:
+            messages.success(request, _("Credential “%(name)s” was saved.") % {"name": credential})
+            return redirect("credential_detail", request.organization.uuid, credential.uuid)
+    return _form_page(request, forms)
+
+
+def _form_page(request: OrganizationRequest, forms: CredentialForms) -> HttpResponse:
+    context = {
+        "form": forms.common,
+        "settings_form": forms.settings,
+        "default_form": forms.default,
+        "credential": forms.credential,
+    }
+    return render(request, "credentials/form.html", context, status=422 if request.method == "POST" else 200)
+
+
+@require(Feature.SECRET_PROVIDERS, Level.READ)
+@require_safe
+def credential_detail(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
+    """Show a credential: what may be seen of it, its last test step by step, and who uses it."""
+    return _detail_page(request, _credential(request, uuid), TestForm())
+
+
+def _detail_page(request: OrganizationRequest, credential: Credential, test_form: TestForm) -> HttpResponse:
+    uses = uses_of(credential)
+    context: dict[str, Any] = {
+        "credential": credential,
+        "can_manage": request.access.secret_providers.manage,
+        "test": credential.last_test,
+        "steps": steps_of(credential.last_test) if credential.last_test else [],
+        "test_form": test_form,
+        "default_target": secret_to_read(credential),
+        "variables": uses[:USES_SHOWN],
+        "variables_count": uses.count(),
+    }
+    return render(request, "credentials/detail.html", context, status=422 if test_form.is_bound else 200)
+
+
+@require(Feature.SECRET_PROVIDERS, Level.MANAGE)
+@require_http_methods(["GET", "HEAD", "POST"])
+def credential_delete(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
+    """Ask, then delete; a credential in use stays, and the page lists by what."""
+    credential = _credential(request, uuid)
+    if request.method == "POST":
+        try:
+            services.delete_credential(credential, request.user)
+        except services.CredentialInUseError:
+            pass  # the page below says by what
+        else:
+            messages.success(request, _("Credential “%(name)s” was deleted.") % {"name": credential})
+            return redirect("credential_list", request.organization.uuid)
+    uses = uses_of(credential)
+    context = {"credential": credential, "blocking": uses[:USES_SHOWN], "blocking_count": uses.count()}
+    return render(request, "credentials/delete.html", context, status=409 if request.method == "POST" else 200)
+
+
+@require(Feature.SECRET_PROVIDERS, Level.MANAGE)
+@require_POST
+def credential_make_default(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
+    """Make a credential the default of its provider."""
+    credential = _credential(request, uuid)
+    services.make_default(credential, request.user)
+    messages.success(
+        request,
+        _("“%(name)s” is now the default credential for %(provider)s.")
+        % {"name": credential, "provider": credential.provider_label},
+    )
+    return redirect("credential_list", request.organization.uuid)
+
+
+@require(Feature.SECRET_PROVIDERS, Level.READ)
+@require_POST
+def credential_test(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
+    """Test the connection: a toast by htmx, or a redirect with the same toast without JavaScript.
+
+    Naming the secret to read is for people who manage credentials.
+    """
+    credential = _credential(request, uuid)
+    form = TestForm(request.POST)
+    if not form.is_valid():
+        return _detail_page(request, credential, form)
+    secret_name = form.cleaned_data["secret_name"]
+    if secret_name and not request.access.secret_providers.manage:
+        raise PermissionDenied
+    try:
+        test = services.run_connection_test(credential, request.user, secret_name)
+    except Credential.DoesNotExist:
+        raise Http404 from None
+    toast = toast_for(test)
+    if request.htmx:
+        return render(
+            request, "credentials/_test_result.html", {"credential": credential, "test": test, "toast": toast}
+        )
+    _add_message(request, toast)
+    if "secret_name" in request.POST:
+        return redirect("credential_detail", request.organization.uuid, credential.uuid)
+    return redirect("credential_list", request.organization.uuid)
+
+
+def _add_message(request: OrganizationRequest, toast: Toast) -> None:
+    level = {"success": messages.SUCCESS, "warning": messages.WARNING, "error": messages.ERROR}[toast.level]
+    messages.add_message(request, level, toast.title, extra_tags=toast.detail)

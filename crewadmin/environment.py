@@ -1,0 +1,107 @@
+"""Read what must be right before anything starts: keys, and the one address override.
+
+Every function raises ImproperlyConfigured naming the variable and what to do; none ever prints a value.
+"""
+
+import base64
+import binascii
+import ipaddress
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+KEY_BYTES = 32
+KEY_CHARACTERS = 50  # what Django itself asks for
+
+
+def read_key(environment: Mapping[str, str], name: str) -> str:
+    """Return the text of NAME, or of the file that NAME_FILE points to; at least 50 characters long."""
+    value = _read(environment, name)
+    if len(value) < KEY_CHARACTERS or len(set(value)) < 5 or value.startswith("django-insecure-"):
+        raise ImproperlyConfigured(
+            f"{name} must be at least {KEY_CHARACTERS} random characters. `make keys` writes one."
+        )
+    return value
+
+
+def read_keys(environment: Mapping[str, str], name: str, *, other_than: str) -> list[str]:
+    """Return the keys in NAME (or NAME_FILE), newest first: each 32 random bytes in URL-safe base64.
+
+    They are separated by commas or white space. `other_than` is a value that none of them may be.
+    """
+    keys = _read(environment, name).replace(",", " ").split()
+    for position, key in enumerate(keys, start=1):
+        if key == other_than:
+            raise ImproperlyConfigured(f"{name}: key {position} is the SECRET_KEY. They must differ.")
+        if not _is_random_key(key):
+            raise ImproperlyConfigured(
+                f"{name}: key {position} is not {KEY_BYTES} random bytes in URL-safe base64. `make keys` writes one."
+            )
+    if len(set(keys)) != len(keys):
+        raise ImproperlyConfigured(f"{name} names one key twice.")
+    return keys
+
+
+def loopback_url(url: str, name: str) -> str | None:
+    """Return `url` if it is an http address on this machine, None if it is empty; anything else is refused."""
+    if not url:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme != "http" or not _is_loopback(parts.hostname or "") or parts.path.strip("/") or parts.username:
+        raise ImproperlyConfigured(f"{name} must be http://127.0.0.1:PORT: a sandbox lives on this machine only.")
+    return url
+
+
+def _read(environment: Mapping[str, str], name: str) -> str:
+    path = environment.get(f"{name}_FILE")
+    try:
+        value = Path(path).read_text().strip() if path else environment.get(name, "").strip()
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error.strerror}.") from None
+    if not value:
+        raise ImproperlyConfigured(f"{name} is missing: set {name} or {name}_FILE. `make keys` writes one.")
+    return value
+
+
+def _is_random_key(key: str) -> bool:
+    try:
+        raw = base64.b64decode(key, altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    # 32 random bytes repeat a few values at most; a phrase or a run of one byte repeats many.
+    return len(raw) == KEY_BYTES and len(set(raw)) > KEY_BYTES // 2
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+#: Every variable that settings.py reads; a command started by `manage.py run` inherits none of them.
+OWN_NAMES = frozenset(
+    {
+        "ADMINS",
+        "ALLOWED_HOSTS",
+        "AWS_EXTRA_REGIONS",
+        "AWS_SANDBOX_URL",
+        "BEHIND_TLS_PROXY",
+        "CACHE_URL",
+        "CSRF_TRUSTED_ORIGINS",
+        "DATABASE_POOL_SIZE",
+        "DATABASE_URL",
+        "DEBUG",
+        "DEFAULT_FROM_EMAIL",
+        "DJANGO_SETTINGS_MODULE",
+        "EMAIL_URL",
+        "FERNET_KEYS",
+        "FERNET_KEYS_FILE",
+        "HTTPS",
+        "LOG_LEVEL",
+        "SECRET_KEY",
+        "SECRET_KEY_FILE",
+    }
+)

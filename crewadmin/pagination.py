@@ -1,0 +1,53 @@
+"""Pages of long lists by key: each page starts after the last row of the one before, however many rows there are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+from urllib.parse import urlencode
+
+from django.db import models
+from django.http import QueryDict
+
+ROWS_PER_PAGE = 50
+
+Row = TypeVar("Row", bound=models.Model)
+
+
+@dataclass(frozen=True)
+class Page(Generic[Row]):
+    """One page of rows, the search text it is for, and the query strings of its neighbours (None at the ends)."""
+
+    rows: Sequence[Row]
+    query: str
+    next: str | None
+    previous: str | None
+
+
+def page_of(rows: "models.QuerySet[Row]", parameters: QueryDict, key: str) -> Page[Row]:
+    """Return the page that a list's address asks for: `q` searches in `key`, `after` and `before` name its edges.
+
+    `key` is a column that is unique among `rows`; the page is in its order. One query, whatever the page.
+    """
+    query = parameters.get("q", "").replace("\0", "").strip()[:200]
+    if query:
+        rows = rows.filter(**{f"{key}__icontains": query})
+    before, after = parameters.get("before", "").replace("\0", ""), parameters.get("after", "").replace("\0", "")
+    if before:
+        found = list(rows.filter(**{f"{key}__lt": before}).order_by(f"-{key}")[: ROWS_PER_PAGE + 1])
+        more_before, more_after = len(found) > ROWS_PER_PAGE, True
+        found = found[:ROWS_PER_PAGE][::-1]
+    else:
+        start = rows.filter(**{f"{key}__gt": after}) if after else rows
+        found = list(start.order_by(key)[: ROWS_PER_PAGE + 1])
+        more_before, more_after = bool(after), len(found) > ROWS_PER_PAGE
+        found = found[:ROWS_PER_PAGE]
+    return Page(
+        rows=found,
+        query=query,
+        next=_address(query, "after", getattr(found[-1], key)) if found and more_after else None,
+        previous=_address(query, "before", getattr(found[0], key)) if found and more_before else None,
+    )
+
+
+def _address(query: str, edge: str, value: str) -> str:
+    return "?" + urlencode(({"q": query} if query else {}) | {edge: value})

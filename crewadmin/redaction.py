@@ -1,0 +1,84 @@
+"""Keep secret values out of everything that prints: the `Secret` wrapper and the error report filter.
+
+A value that came out of a vault or out of a sealed column travels as a `Secret`. Every way of printing it shows a
+mask; `.reveal()` is the one way to the value, and stands only where a value leaves on purpose (a cloud client, the
+environment of a process, an export).
+"""
+
+from collections.abc import ItemsView
+from typing import Any, Generic, NoReturn, TypeVar
+
+from django.http import HttpRequest
+from django.utils.datastructures import MultiValueDict
+from django.views.debug import SafeExceptionReporterFilter
+
+MASK = "••••••••"
+
+T = TypeVar("T")
+_GONE: Any = object()
+
+
+class Secret(Generic[T]):
+    """A value that must not be shown: a text, or a dict of texts.
+
+    `repr`, `str` and `format` show a mask, `json.dumps` refuses it, and a pickled Secret has lost its value when it is
+    loaded. Two Secrets are compared by identity, so that an assertion or a log of a difference shows nothing either.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: T) -> None:
+        self._value = value
+
+    def reveal(self) -> T:
+        """Return the value. Raises ValueError for a Secret that went through pickle."""
+        if self._value is _GONE:
+            raise ValueError("This secret was pickled and carries no value any more.")
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Secret({MASK})"
+
+    def __str__(self) -> str:
+        return MASK
+
+    def __format__(self, spec: str) -> str:
+        return format(MASK, spec)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _gone_secret, ()
+
+    def __copy__(self) -> "Secret[T]":
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Secret[T]":
+        return self
+
+    def __iter__(self) -> NoReturn:
+        raise TypeError("A Secret is not iterable; reveal it first.")
+
+
+def _gone_secret() -> Secret[str]:
+    return Secret(_GONE)
+
+
+class MaskEverything(SafeExceptionReporterFilter):
+    """Error reports (mail to ADMINS, the debug page) name variables and fields, but show the value of none.
+
+    Django's own filter masks by name, and only for decorated views; an undecorated view mails every posted value.
+    Here safety does not depend on anybody remembering a decorator.
+    """
+
+    def is_active(self, request: HttpRequest | None) -> bool:
+        """Filter always, also with DEBUG on."""
+        return True
+
+    def get_post_parameters(self, request: HttpRequest | None) -> MultiValueDict[str, Any]:
+        """Return every posted field's name with a mask for its value."""
+        if request is None:
+            return MultiValueDict()
+        return MultiValueDict({name: [MASK] for name in request.POST})
+
+    def get_traceback_frame_variables(self, request: HttpRequest | None, tb_frame: Any) -> ItemsView[str, Any]:
+        """Return every local variable's name and type, never its value."""
+        return {name: f"<{type(value).__name__}>" for name, value in tb_frame.f_locals.items()}.items()

@@ -1,0 +1,40 @@
+"""All addresses. Everything of an organization lies below its UUID; every view declares who it is for."""
+
+from allauth.account import views as account
+from django.contrib import admin
+from django.urls import include, path, re_path
+
+from organizations import views as organizations
+
+urlpatterns = [
+    path("", organizations.home, name="home"),
+    path(
+        "organizations/<uuid:organization>/",
+        include(
+            [
+                path("", organizations.organization_home, name="organization_home"),
+                path("settings/credentials/", include("credentials.urls")),
+                path("", include("envvars.urls")),
+            ]
+        ),
+    ),
+    # allauth's pages that we use. Nobody signs up or changes the address of a login on their own.
+    path("account/login/", account.login, name="account_login"),
+    path("account/logout/", account.logout, name="account_logout"),
+    path("account/inactive/", account.account_inactive, name="account_inactive"),
+    path("account/reauthenticate/", account.reauthenticate, name="account_reauthenticate"),
+    path("account/password/", account.password_change, name="account_change_password"),
+    path("account/password/reset/", account.password_reset, name="account_reset_password"),
+    path("account/password/reset/sent/", account.password_reset_done, name="account_reset_password_done"),
+    re_path(
+        r"^account/password/reset/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
+        account.password_reset_from_key,
+        name="account_reset_password_from_key",
+    ),
+    path(
+        "account/password/reset/finished/",
+        account.password_reset_from_key_done,
+        name="account_reset_password_from_key_done",
+    ),
+    path("support/", admin.site.urls),
+]

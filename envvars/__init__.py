@@ -1,0 +1,1 @@
+"""Environment variables, automations, references to secrets, their resolution and delivery."""

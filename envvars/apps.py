@@ -1,0 +1,18 @@
+"""The application of environment variables and automations."""
+
+from django.apps import AppConfig
+
+
+class EnvvarsConfig(AppConfig):
+    """Tells the credentials what refers to them."""
+
+    name = "envvars"
+    verbose_name = "Environment variables"
+
+    def ready(self) -> None:
+        """Answer the question that a lower layer asks: what uses this credential?"""
+        from credentials import usage
+
+        from .models import EnvironmentVariable
+
+        usage.answered_by(EnvironmentVariable.objects.using_credential)

@@ -1,0 +1,257 @@
+"""The forms of variables and automations."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db.models import QuerySet
+from django.utils.text import slugify
+from django.utils.translation import gettext_lazy as _
+
+from credentials.models import Credential
+from credentials.providers import PROVIDERS
+from crewadmin.forms import TextField
+from organizations.access import Access
+from organizations.models import Organization
+
+from .models import Automation, EnvironmentVariable
+from .references import Reference
+from .services import Value
+
+Source = EnvironmentVariable.Source
+
+#: Beyond this many, boxes to tick become a list of names to type or paste.
+MOST_BOXES = 200
+#: A process argument or environment string is limited to 128 KiB on Linux; vaults allow 64 KiB.
+MOST_BYTES = 65_536
+
+# \A and \Z, because $ matches before a line break; ASCII, because \w matches look-alikes of other scripts.
+KEY = re.compile(r"\A[A-Za-z_][A-Za-z0-9_]*\Z")
+# What vaults allow in names, ARNs included; `#` is ours.
+SECRET_NAME = re.compile(r"\A[A-Za-z0-9/_+=.@:!-]+\Z")
+
+_PLAIN_INPUT = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
+_SECRET_INPUT = {**_PLAIN_INPUT, "data-1p-ignore": "", "data-lpignore": "true", "data-bwignore": "true"}
+
+
+class SecretTextarea(forms.Textarea):
+    """A secret over several lines, such as a private key; what was typed is never written back into a page."""
+
+    def format_value(self, value: Any) -> None:
+        """Show nothing."""
+
+
+class NamesTextarea(forms.Textarea):
+    """Many names as text: separated by spaces, commas or line breaks."""
+
+    def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> list[str]:
+        """Return the names that were typed."""
+        return re.split(r"[\s,]+", str(data.get(name, "")).strip(", \t\r\n")) if data.get(name, "").strip() else []
+
+    def format_value(self, value: Any) -> str:
+        """Show one name a line."""
+        return "\n".join(map(str, value or []))
+
+
+class ChosenField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]  # generic in the stubs only
+    """Rows of the organization, by a name of theirs: boxes to tick, or text where there would be too many boxes."""
+
+    default_error_messages = {"invalid_choice": _("There is no “%(value)s” in this organization.")}
+
+    def __init__(self, rows: "QuerySet[Any]", by: str, **kwargs: Any) -> None:
+        many = rows[MOST_BOXES : MOST_BOXES + 1].exists()
+        widget = NamesTextarea(attrs={"rows": 8, **_PLAIN_INPUT}) if many else forms.CheckboxSelectMultiple()
+        super().__init__(rows, to_field_name=by, required=False, widget=widget, **kwargs)
+
+    def clean(self, value: Any) -> Any:
+        """Refuse what no row can be called before the database is asked."""
+        for name in value or ():
+            if "\0" in str(name) or len(str(name)) > 200:
+                raise ValidationError(_("One of these is no name of ours."), code="invalid_choice")
+        return super().clean(value)
+
+
+class VariableForm(forms.Form):
+    """A variable: its key, where its value comes from, and who receives it."""
+
+    key = TextField(
+        label=_("Key"),
+        max_length=200,
+        help_text=_("Letters, digits and underscores; upper case by custom, as DATABASE_PASSWORD."),
+        validators=[
+            RegexValidator(KEY, _("Use letters, digits and underscores only, and begin with a letter or underscore."))
+        ],
+        widget=forms.TextInput(attrs=_PLAIN_INPUT),
+    )
+    source = forms.ChoiceField(label=_("Value Source"))
+    value = forms.CharField(
+        label=_("Value"),
+        required=False,
+        strip=False,
+        widget=SecretTextarea(attrs={"rows": 3, **_SECRET_INPUT}),
+    )
+    secret_name = TextField(
+        label=_("Secret Name"),
+        required=False,
+        max_length=2048,
+        help_text=_(
+            "The secret's name at the provider. Write secret-name#json_key to take one field of a JSON secret."
+        ),
+        widget=forms.TextInput(attrs={**_PLAIN_INPUT, "placeholder": "database-credentials#password"}),
+    )
+
+    def __init__(
+        self,
+        data: Mapping[str, Any] | None,
+        organization: Organization,
+        access: Access,
+        variable: EnvironmentVariable | None = None,
+    ) -> None:
+        self.organization, self.variable = organization, variable
+        super().__init__(data, initial=_initial(variable))
+        self._credentials = list(Credential.objects.for_organization(organization))
+        choices = _source_choices(self._credentials) if access.secret_providers.read else [_DIRECT_CHOICE]
+        self.fields["source"].choices = _with_current(choices, variable)  # type: ignore[attr-defined]  # a ChoiceField
+        self.fields["automations"] = ChosenField(
+            Automation.objects.for_organization(organization),
+            by="slug",
+            label=_("Automations"),
+            help_text=_("The automations that receive this variable."),
+        )
+        if variable and variable.source == Source.DIRECT:
+            self.fields["value"].help_text = _("A value is stored. Leave this blank to keep it.")
+
+    def clean_value(self) -> str:
+        """Keep line breaks as one character (browsers send two), and refuse what no environment can hold."""
+        value = str(self.cleaned_data["value"]).replace("\r\n", "\n")
+        if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
+            raise ValidationError(
+                _("Remove the characters that an environment variable cannot hold (NUL, lone surrogates).")
+            )
+        if len(value.encode()) > MOST_BYTES:
+            raise ValidationError(_("A value may have 65,536 bytes at most."))
+        return value
+
+    def clean(self) -> dict[str, Any]:
+        """Require what the chosen source needs, and drop what belongs to the other one."""
+        cleaned = super().clean() or self.cleaned_data
+        source = cleaned.get("source", "")
+        if source == Source.DIRECT:
+            keeps = self.variable is not None and self.variable.source == Source.DIRECT
+            if not cleaned.get("value") and not keeps and "value" not in self.errors:
+                self.add_error("value", _("Type the value, or choose another value source."))
+        elif source and "secret_name" not in self.errors:
+            self._check_reference(Reference.parse(cleaned.get("secret_name", "")))
+        return cleaned
+
+    def _check_reference(self, reference: Reference) -> None:
+        if not reference.secret_name:
+            self.add_error("secret_name", _("Name the secret to read."))
+        elif not SECRET_NAME.match(reference.secret_name):
+            self.add_error("secret_name", _("A secret's name has letters, digits and /_+=.@-: only, before any “#”."))
+        elif len(reference.json_key) > 512:
+            self.add_error("secret_name", _("The JSON key after “#” may have 512 characters at most."))
+        elif self.cleaned_data["secret_name"].endswith("#"):
+            self.add_error("secret_name", _("Name the JSON key after “#”, or remove the “#”."))
+
+    def values(self) -> dict[str, Any]:
+        """Return the arguments of `envvars.services`; only after `is_valid`."""
+        return {
+            "key": self.cleaned_data["key"],
+            "value": self._value(),
+            "automations": self.cleaned_data["automations"],
+        }
+
+    def _value(self) -> Value:
+        kind, _colon, which = self.cleaned_data["source"].partition(":")
+        if kind == Source.DIRECT:
+            return Value(Source.DIRECT, text=self.cleaned_data["value"])
+        reference = Reference.parse(self.cleaned_data["secret_name"])
+        if kind == Source.PROVIDER_DEFAULT:
+            return Value(Source.PROVIDER_DEFAULT, provider=which, reference=reference)
+        credential = next(one for one in self._credentials if str(one.uuid) == which)
+        return Value(Source.CREDENTIAL, provider=credential.provider, credential=credential, reference=reference)
+
+
+_DIRECT_CHOICE = (str(Source.DIRECT), Source.DIRECT.label)
+
+
+def _source_choices(credentials: list[Credential]) -> list[Any]:
+    defaults = [(f"{Source.PROVIDER_DEFAULT}:{slug}", one.default_label) for slug, one in PROVIDERS.items()]
+    named = [(f"{Source.CREDENTIAL}:{one.uuid}", f"{one.name} ({one.provider_label})") for one in credentials]
+    return [_DIRECT_CHOICE, *defaults, *([(_("Named credential"), named)] if named else [])]
+
+
+def _source_value(variable: EnvironmentVariable) -> str:
+    if variable.source == Source.PROVIDER_DEFAULT:
+        return f"{variable.source}:{variable.provider}"
+    if variable.source == Source.CREDENTIAL and variable.credential:
+        return f"{variable.source}:{variable.credential.uuid}"
+    return variable.source
+
+
+def _with_current(choices: list[Any], variable: EnvironmentVariable | None) -> list[Any]:
+    """Let somebody who may not see credentials keep the source that a variable has."""
+    if variable is None or len(choices) > 1 or variable.source == Source.DIRECT:
+        return choices
+    return [*choices, (_source_value(variable), _("%(source)s (as it is)") % {"source": variable.source_label})]
+
+
+def _initial(variable: EnvironmentVariable | None) -> dict[str, Any]:
+    if variable is None:
+        return {}
+    return {
+        "key": variable.key,
+        "source": _source_value(variable),
+        "secret_name": variable.reference_label,
+        "automations": [automation.slug for automation in variable.automations.all()],
+    }
+
+
+class AutomationForm(forms.Form):
+    """An automation: its name, the short name for commands, and the variables it receives."""
+
+    name = TextField(
+        label=_("Name"), max_length=100, help_text=_("As people call it."), widget=forms.TextInput(attrs=_PLAIN_INPUT)
+    )
+    slug = forms.SlugField(
+        label=_("Short name"),
+        max_length=50,
+        required=False,
+        help_text=_("For commands, as invoice-crew. Leave it blank to make one from the name."),
+        widget=forms.TextInput(attrs=_PLAIN_INPUT),
+    )
+
+    def __init__(
+        self, data: Mapping[str, Any] | None, organization: Organization, automation: Automation | None = None
+    ) -> None:
+        super().__init__(data, initial=_automation_initial(automation))
+        self.fields["variables"] = ChosenField(
+            EnvironmentVariable.objects.for_organization(organization),
+            by="key",
+            label=_("Environment Variables"),
+            help_text=_("The variables this automation receives, and no others."),
+        )
+
+    def clean(self) -> dict[str, Any]:
+        """Make a short name from the name where none was typed."""
+        cleaned = super().clean() or self.cleaned_data
+        if "name" in cleaned and not cleaned.get("slug") and "slug" not in self.errors:
+            cleaned["slug"] = slugify(cleaned["name"])[:50].strip("-")
+            if not cleaned["slug"]:
+                self.add_error("slug", _("Type a short name of letters, digits and hyphens."))
+        return cleaned
+
+    def values(self) -> dict[str, Any]:
+        """Return the arguments of `envvars.services`; only after `is_valid`."""
+        return {name: self.cleaned_data[name] for name in ("name", "slug", "variables")}
+
+
+def _automation_initial(automation: Automation | None) -> dict[str, Any]:
+    if automation is None:
+        return {}
+    keys = automation.variables.order_by("key").values_list("key", flat=True)
+    return {"name": automation.name, "slug": automation.slug, "variables": list(keys)}

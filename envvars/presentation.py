@@ -1,0 +1,50 @@
+"""How variables and resolutions read on pages and on the command line."""
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from credentials.providers.failures import explain
+from organizations.access import Access
+
+from .models import EnvironmentVariable
+from .resolving import Problem, Resolution
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one variable: whether it has a value, and if not, why and what to do."""
+
+    ok: bool
+    title: str = ""
+    detail: str = ""
+    keys: tuple[str, ...] = ()
+
+
+def source_name(variable: EnvironmentVariable, access: Access) -> str:
+    """Return the value source; a credential's name only for somebody who may see credentials."""
+    if variable.credential and access.secret_providers.read:
+        return variable.credential.name
+    return variable.source_label
+
+
+def outcomes_of(resolution: Resolution, *, with_keys: bool) -> dict[str, Outcome]:
+    """Return the outcome of each variable by key. `with_keys` tells which keys a secret has where one is missing."""
+    outcomes = {key: Outcome(ok=True) for key in resolution.values}
+    for problem in resolution.problems:
+        outcomes[problem.key] = _outcome(problem, with_keys=with_keys)
+    return outcomes
+
+
+def problem_line(problem: Problem) -> str:
+    """Return a problem as one line for a terminal; whoever runs commands on the server may see the keys."""
+    outcome = _outcome(problem, with_keys=True)
+    reference = f" ({problem.reference})" if problem.reference else ""
+    keys = " " + _("Keys: %(keys)s.") % {"keys": ", ".join(outcome.keys)} if outcome.keys else ""
+    return f"{problem.key}{reference}: {outcome.title}. {outcome.detail}{keys}"
+
+
+def _outcome(problem: Problem, *, with_keys: bool) -> Outcome:
+    failure = explain(problem.code, problem.facts)
+    detail = str(failure.steps[0]) if failure.steps else str(failure.cause)
+    return Outcome(False, str(failure.title), detail, problem.keys if with_keys else ())  # noqa: FBT003 - `ok`

@@ -1,0 +1,179 @@
+"""Decide and write: environment variables and automations. Each function is one transaction, audited."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from credentials.models import Credential
+from crewadmin.sealing import SealError
+from organizations.audit import changing, record
+from organizations.models import AuditEvent, Organization, User
+
+from .models import Automation, EnvironmentVariable
+from .references import Reference
+
+Action = AuditEvent.Action
+Source = EnvironmentVariable.Source
+
+
+@dataclass(frozen=True)
+class Value:
+    """Where a variable's value comes from: a text, or a reference read with a credential or a provider's default."""
+
+    source: Source
+    text: str = field(default="", repr=False)
+    provider: str = ""
+    credential: Credential | None = None
+    reference: Reference = field(default_factory=lambda: Reference(""))
+
+
+def add_variable(
+    organization: Organization, by: User | None, *, key: str, value: Value, automations: Iterable[Automation] = ()
+) -> EnvironmentVariable:
+    """Store a variable and assign it. Raises ValidationError (for `key`) if the organization has that key already."""
+    variable = EnvironmentVariable(organization=organization, created_by=by)
+    with changing(organization):
+        _take_key(variable, key)
+        _take_value(variable, value, by)
+        variable.save(force_insert=True)
+        variable.automations.set(automations)
+        record(organization, by, Action.VARIABLE_CREATED, variable)
+    return variable
+
+
+def change_variable(
+    variable: EnvironmentVariable,
+    by: User | None,
+    *,
+    key: str,
+    value: Value,
+    automations: Iterable[Automation],
+) -> EnvironmentVariable:
+    """Store what changed; a direct value without text keeps the stored one.
+
+    Raises ValidationError (for `key`) if another variable of the organization has that key.
+    """
+    organization = variable.organization
+    with changing(organization):
+        variable = EnvironmentVariable.objects.get(pk=variable.pk)
+        changed = _changed_fields(variable, key, value, automations)
+        if not changed:
+            return variable
+        _take_key(variable, key)
+        _take_value(variable, value, by)
+        variable.save()
+        variable.automations.set(automations)
+        record(organization, by, Action.VARIABLE_CHANGED, variable, {"fields": changed})
+    return variable
+
+
+def delete_variable(variable: EnvironmentVariable, by: User | None) -> None:
+    """Delete a variable; automations that had it no longer receive it."""
+    with changing(variable.organization):
+        record(variable.organization, by, Action.VARIABLE_DELETED, variable)
+        variable.delete()
+
+
+def add_automation(
+    organization: Organization, by: User | None, *, name: str, slug: str, variables: Iterable[EnvironmentVariable] = ()
+) -> Automation:
+    """Store an automation with its variables. Raises ValidationError if the name or short name is taken."""
+    automation = Automation(organization=organization)
+    with changing(organization):
+        _take_names(automation, name, slug)
+        automation.save(force_insert=True)
+        automation.variables.set(variables)
+        record(organization, by, Action.AUTOMATION_CREATED, automation)
+    return automation
+
+
+def change_automation(
+    automation: Automation, by: User | None, *, name: str, slug: str, variables: Iterable[EnvironmentVariable]
+) -> Automation:
+    """Store what changed. Raises ValidationError if the name or short name is taken."""
+    organization = automation.organization
+    with changing(organization):
+        automation = Automation.objects.get(pk=automation.pk)
+        receives = set(variables)
+        before = {"name": automation.name, "slug": automation.slug, "variables": set(automation.variables.all())}
+        after = {"name": name, "slug": slug, "variables": receives}
+        changed = [label for label, now in after.items() if before[label] != now]
+        if not changed:
+            return automation
+        _take_names(automation, name, slug)
+        automation.save()
+        automation.variables.set(receives)
+        record(organization, by, Action.AUTOMATION_CHANGED, automation, {"fields": changed})
+    return automation
+
+
+def delete_automation(automation: Automation, by: User | None) -> None:
+    """Delete an automation; its variables stay."""
+    with changing(automation.organization):
+        record(automation.organization, by, Action.AUTOMATION_DELETED, automation)
+        automation.delete()
+
+
+def _take_key(variable: EnvironmentVariable, key: str) -> None:
+    others = EnvironmentVariable.objects.filter(organization=variable.organization, key=key).exclude(pk=variable.pk)
+    if others.exists():
+        raise ValidationError(
+            {"key": _("The organization has a variable with this key. Edit that one, or choose another key.")}
+        )
+    variable.key = key
+
+
+def _take_value(variable: EnvironmentVariable, value: Value, by: User | None) -> None:
+    variable.source = value.source
+    variable.provider = value.provider
+    variable.credential = value.credential
+    variable.secret_name, variable.json_key = value.reference.secret_name, value.reference.json_key
+    variable.updated_by = by
+    if value.source != Source.DIRECT:
+        variable.value = None
+    elif value.text:
+        variable.value = value.text
+
+
+def _changed_fields(
+    variable: EnvironmentVariable, key: str, value: Value, automations: Iterable[Automation]
+) -> list[str]:
+    """Return the names of the fields that differ from what is stored, by the form's names."""
+    before = {
+        "key": variable.key,
+        "source": (variable.source, variable.provider, variable.credential),
+        "secret_name": Reference(variable.secret_name, variable.json_key),
+        "automations": set(variable.automations.all()),
+    }
+    after = {
+        "key": key,
+        "source": (value.source, value.provider, value.credential),
+        "secret_name": value.reference,
+        "automations": set(automations),
+    }
+    changed = [name for name, now in after.items() if before[name] != now]
+    return [*changed, "value"] if value.text and value.text != _stored_text(variable) else changed
+
+
+def _stored_text(variable: EnvironmentVariable) -> str | None:
+    try:
+        return variable.value.reveal() if variable.source == Source.DIRECT else None
+    except SealError:
+        return None  # cannot be opened: whatever was typed replaces it
+
+
+def _take_names(automation: Automation, name: str, slug: str) -> None:
+    others = Automation.objects.filter(organization=automation.organization).exclude(pk=automation.pk)
+    errors: Mapping[str, str] = {
+        label: text
+        for label, taken, text in (
+            ("name", others.filter(name=name).exists(), _("Another automation has this name.")),
+            ("slug", others.filter(slug=slug).exists(), _("Another automation has this short name.")),
+        )
+        if taken
+    }
+    if errors:
+        raise ValidationError(dict(errors))
+    automation.name, automation.slug = name, slug

@@ -1,0 +1,1 @@
+"""Tenants, people, roles, what each may do, and the audit log."""

@@ -1,0 +1,213 @@
+"""Who may do what; the only module that asks guardian.
+
+A feature has a level in each role: none, read or manage. A level is stored as an object permission of the role's group
+on its organization. Every view declares its rule with one of the decorators here; `rule_of` reads it back, and a test
+walks the URLconf and fails on a URL without one.
+
+Somebody who is not an active member of an organization gets the answer of an address that does not exist (404). A
+member without the level gets 403.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django_htmx.middleware import HtmxDetails
+from guardian.shortcuts import assign_perm, remove_perm
+
+from .models import Membership, Organization, OrganizationGroupPermission, Role, User
+
+
+class Feature(StrEnum):
+    """What access is given to, by the names that roles store."""
+
+    SECRET_PROVIDERS = "secret_providers"  # noqa: S105 - a name, not a password
+    WORKLOAD_IDENTITY_CONFIGS = "workload_identity_configs"
+    ENVIRONMENT_VARIABLES = "environment_variables"
+
+
+class Level(IntEnum):
+    """How much; each includes the one before."""
+
+    NONE = 0
+    READ = 1
+    MANAGE = 2
+
+
+@dataclass(frozen=True)
+class FeatureAccess:
+    """One feature's level, in the words that templates ask."""
+
+    level: Level
+
+    @property
+    def read(self) -> bool:
+        """Whether the feature may be seen."""
+        return self.level >= Level.READ
+
+    @property
+    def manage(self) -> bool:
+        """Whether the feature may be changed."""
+        return self.level >= Level.MANAGE
+
+
+@dataclass(frozen=True)
+class Access:
+    """What one member may do in one organization: an attribute for each feature, named as the feature."""
+
+    secret_providers: FeatureAccess
+    workload_identity_configs: FeatureAccess
+    environment_variables: FeatureAccess
+
+    def level(self, feature: Feature) -> Level:
+        """Return the level for a feature."""
+        return cast(FeatureAccess, getattr(self, feature)).level
+
+
+class OrganizationRequest(HttpRequest):
+    """A request that passed `require`: by an active member, in an organization, with what they may do."""
+
+    user: User
+    memberships: list[Membership]
+    organization: Organization
+    access: Access
+    htmx: HtmxDetails
+
+
+# --- Levels of a role -----------------------------------------------------------------------------------------------
+def levels_of(role: Role) -> dict[Feature, Level]:
+    """Return a role's level for every feature. An owner manages everything, whatever is stored."""
+    if role.kind == Role.Kind.OWNER:
+        return dict.fromkeys(Feature, Level.MANAGE)
+    granted = set(
+        OrganizationGroupPermission.objects.filter(
+            group_id=role.group_id, content_object_id=role.organization_id
+        ).values_list("permission__codename", flat=True)
+    )
+    return {feature: _level_in(granted, feature) for feature in Feature}
+
+
+def _level_in(granted: set[str], feature: Feature) -> Level:
+    if f"manage_{feature}" in granted:
+        return Level.MANAGE
+    return Level.READ if f"read_{feature}" in granted else Level.NONE
+
+
+def set_levels(role: Role, levels: Mapping[Feature, Level]) -> None:
+    """Store a role's levels; a feature that is not named keeps its own."""
+    for feature, level in levels.items():
+        for codename, wanted in ((f"read_{feature}", Level.READ), (f"manage_{feature}", Level.MANAGE)):
+            change = assign_perm if level >= wanted else remove_perm
+            change(f"organizations.{codename}", role.group, role.organization)
+
+
+def access_of(membership: Membership) -> Access:
+    """Return what a member may do now."""
+    return Access(**{feature: FeatureAccess(level) for feature, level in levels_of(membership.role).items()})
+
+
+# --- Rules of views -------------------------------------------------------------------------------------------------
+class Audience(StrEnum):
+    """Who a URL is for, before any level is asked."""
+
+    EVERYBODY = "everybody"
+    SIGNED_IN = "signed in"
+    MEMBERS = "members of the organization in the URL"
+    STAFF = "support staff in Django admin"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a view requires."""
+
+    audience: Audience
+    feature: Feature | None = None
+    level: Level = Level.NONE
+
+
+P = ParamSpec("P")
+V = TypeVar("V", bound=Callable[..., HttpResponse])
+View = Callable[Concatenate[Any, P], HttpResponse]
+
+#: Views of other packages, by URL name; a view of our own declares its rule with a decorator.
+OTHERS_RULES: dict[str, Rule] = {
+    **dict.fromkeys(
+        (
+            "account_login",
+            "account_logout",
+            "account_inactive",
+            "account_reset_password",
+            "account_reset_password_done",
+            "account_reset_password_from_key",
+            "account_reset_password_from_key_done",
+        ),
+        Rule(Audience.EVERYBODY),
+    ),
+    **dict.fromkeys(("account_change_password", "account_reauthenticate"), Rule(Audience.SIGNED_IN)),
+}
+
+
+def everybody(view: View[P]) -> View[P]:
+    """Declare a view that needs no sign-in."""
+    return login_not_required(_declare(view, Rule(Audience.EVERYBODY)))
+
+
+def signed_in(view: View[P]) -> View[P]:
+    """Declare a view for every signed-in person (the middleware asks for the sign-in)."""
+    return _declare(view, Rule(Audience.SIGNED_IN))
+
+
+def require(
+    feature: Feature | None = None, level: Level = Level.NONE
+) -> Callable[[View[P]], Callable[..., HttpResponse]]:
+    """Guard a view whose URL has `organization`: an active membership (else 404), then the level (else 403).
+
+    The view gets an OrganizationRequest instead of the argument.
+    """
+
+    def decorate(view: View[P]) -> Callable[..., HttpResponse]:
+        @wraps(view)
+        def guarded(request: OrganizationRequest, organization: UUID, *args: Any, **kwargs: Any) -> HttpResponse:
+            _enter(request, organization)
+            if feature is not None and request.access.level(feature) < level:
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
+
+        return _declare(guarded, Rule(Audience.MEMBERS, feature, level))
+
+    return decorate
+
+
+def rule_of(view: object, url_name: str | None) -> Rule | None:
+    """Return what was declared for a URL, or None."""
+    return getattr(view, "access_rule", None) or OTHERS_RULES.get(url_name or "")
+
+
+def memberships_of(user: User | AnonymousUser) -> list[Membership]:
+    """Return a person's active memberships by organization name; none for a stranger or a deactivated person."""
+    if not user.is_authenticated or not user.is_active:
+        return []
+    memberships = Membership.objects.filter(user=user, state=Membership.State.ACTIVE)
+    return list(memberships.select_related("organization", "role").order_by("organization__name", "organization_id"))
+
+
+def _enter(request: OrganizationRequest, organization: UUID) -> None:
+    """Put the organization of the URL and the member's access on the request. Raises Http404 for a stranger."""
+    request.memberships = memberships_of(request.user)
+    entered = next((member for member in request.memberships if member.organization.uuid == organization), None)
+    if entered is None:
+        raise Http404
+    request.organization = entered.organization
+    request.access = access_of(entered)
+
+
+def _declare(view: V, rule: Rule) -> V:
+    view.access_rule = rule  # type: ignore[attr-defined]  # functions take attributes
+    return view

@@ -1,0 +1,17 @@
+"""What the frame around every page shows: the organization, the switcher, the navigation, the demo banner."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """Return the frame's variables without asking the database: `require` put the rows on the request."""
+    memberships = getattr(request, "memberships", [])
+    return {
+        "demo": settings.AWS_SANDBOX_URL is not None,
+        "organization": getattr(request, "organization", None),
+        "organizations": [membership.organization for membership in memberships],
+        "levels": getattr(request, "access", None),
+    }

@@ -1,0 +1,233 @@
+"""Tenants, people, and what they may do: the rows. Who may do what is asked of `organizations.access`."""
+
+from typing import Any, ClassVar
+from uuid import UUID, uuid4
+
+from django.contrib.auth.base_user import BaseUserManager
+from django.contrib.auth.models import AbstractBaseUser, Group, PermissionsMixin
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from guardian.models import GroupObjectPermissionBase
+
+from crewadmin.sealing import WrappedKeyField
+
+
+class UserManager(BaseUserManager["User"]):
+    """Makes people; the e-mail address is the login and is compared without regard to case."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """Store a person. Without a password the person cannot sign in until one is set."""
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """Store a person who may do everything in Django admin (and nothing more in an organization)."""
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        """Find a person by e-mail address in any case."""
+        return self.get(email=(username or "").lower())
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person. What they may do in an organization comes from their membership there, never from here."""
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    email = models.EmailField(_("e-mail address"), unique=True)
+    name = models.CharField(_("name"), max_length=150, blank=True)
+    is_staff = models.BooleanField(_("may open Django admin"), default=False)
+    is_active = models.BooleanField(_("active"), default=True)
+    date_joined = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        verbose_name = _("person")
+        verbose_name_plural = _("people")
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+
+class Organization(models.Model):
+    """A tenant. Everything that people work with belongs to exactly one."""
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    name = models.CharField(_("name"), max_length=100)
+    slug = models.SlugField(_("short name"), max_length=50, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("organization")
+        verbose_name_plural = _("organizations")
+        default_permissions = ("view",)
+        # What a role may do here, as object permissions of the role's group; levels and features: organizations.access.
+        permissions = [
+            ("read_secret_providers", "Read secret provider credentials"),
+            ("manage_secret_providers", "Manage secret provider credentials"),
+            ("read_workload_identity_configs", "Read workload identity configs"),
+            ("manage_workload_identity_configs", "Manage workload identity configs"),
+            ("read_environment_variables", "Read environment variables"),
+            ("manage_environment_variables", "Manage environment variables"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class OrganizationGroupPermission(GroupObjectPermissionBase):  # type: ignore[misc]  # guardian is untyped
+    """A permission of a role's group on an organization; vanishes with either (a direct foreign key)."""
+
+    content_object = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
+
+
+class Role(models.Model):
+    """What some members of an organization may do. The levels are object permissions of the role's group."""
+
+    class Kind(models.TextChoices):
+        """Built-in or made by the organization."""
+
+        OWNER = "owner", _("Owner")
+        MEMBER = "member", _("Member")
+        CUSTOM = "custom", _("Custom")
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="roles")
+    name = models.CharField(_("name"), max_length=100)
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.CUSTOM)
+    group = models.OneToOneField(Group, on_delete=models.PROTECT, related_name="role", editable=False)
+
+    class Meta:
+        verbose_name = _("role")
+        verbose_name_plural = _("roles")
+        default_permissions = ("view",)
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["organization", "name"], name="role_name_in_organization"),
+            models.UniqueConstraint(
+                fields=["organization", "kind"], condition=~models.Q(kind="custom"), name="one_built_in_role_of_each"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """A person in an organization. Only an active membership of an active person opens anything."""
+
+    class State(models.TextChoices):
+        """Where a membership stands."""
+
+        INVITED = "invited", _("Invited")
+        ACTIVE = "active", _("Active")
+        SUSPENDED = "suspended", _("Suspended")
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.ForeignKey(Role, on_delete=models.PROTECT, related_name="memberships")
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.ACTIVE)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("membership")
+        verbose_name_plural = _("memberships")
+        default_permissions = ("view",)
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["organization", "user"], name="one_membership_per_person"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.organization}"
+
+
+class DataKey(models.Model):
+    """The key that seals an organization's secrets, itself wrapped under FERNET_KEYS (see crewadmin.sealing).
+
+    One key without `retired_at` seals; retired ones still open what they sealed.
+    """
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="data_keys")
+    wrapped_key = WrappedKeyField()
+    master_key_id = models.CharField(max_length=8, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("data key")
+        verbose_name_plural = _("data keys")
+        default_permissions = ()
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["organization"], condition=models.Q(retired_at=None), name="one_sealing_data_key"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.uuid)
+
+
+class AuditEvent(models.Model):
+    """What happened, to what, by whom: written in the transaction of the change, never changed, never deleted.
+
+    Names are copied, so that an event still reads after the person or the object is gone. `details` holds names of
+    changed fields and counts, never a value. `hash` chains each event to the one before it in its organization.
+    """
+
+    class Action(models.TextChoices):
+        """`object:what happened`; a released action keeps its text."""
+
+        ORGANIZATION_CREATED = "organization:created", _("created the organization")
+        MEMBER_ADDED = "member:added", _("added a member")
+        CREDENTIAL_CREATED = "credential:created", _("created a credential")
+        CREDENTIAL_CHANGED = "credential:changed", _("changed a credential")
+        CREDENTIAL_DELETED = "credential:deleted", _("deleted a credential")
+        CREDENTIAL_MADE_DEFAULT = "credential:made_default", _("made a credential the default")
+        CREDENTIAL_TEST_STARTED = "credential:test_started", _("started a connection test")
+        CREDENTIAL_TESTED = "credential:tested", _("tested a connection")
+        VARIABLE_CREATED = "variable:created", _("created an environment variable")
+        VARIABLE_CHANGED = "variable:changed", _("changed an environment variable")
+        VARIABLE_DELETED = "variable:deleted", _("deleted an environment variable")
+        AUTOMATION_CREATED = "automation:created", _("created an automation")
+        AUTOMATION_CHANGED = "automation:changed", _("changed an automation")
+        AUTOMATION_DELETED = "automation:deleted", _("deleted an automation")
+        AUTOMATION_RESOLVED = "automation:resolved", _("resolved an automation's variables")
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="audit_events")
+    created_at = models.DateTimeField(default=timezone.now)
+    actor = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    actor_label = models.CharField(max_length=254)
+    action = models.CharField(max_length=40, choices=Action)
+    target_uuid = models.UUIDField()
+    target_label = models.CharField(max_length=255)
+    details = models.JSONField(default=dict)
+    previous_hash = models.BinaryField(max_length=32)
+    hash = models.BinaryField(max_length=32)
+
+    class Meta:
+        verbose_name = _("audit event")
+        verbose_name_plural = _("audit events")
+        default_permissions = ("view",)
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["organization", "-id"], name="audit_newest_first"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.actor_label} {self.get_action_display()}: {self.target_label}"
+
+
+def public_id(value: object) -> UUID | None:
+    """Return a UUID typed or sent by somebody, or None if it is none."""
+    try:
+        return UUID(str(value))
+    except ValueError:
+        return None

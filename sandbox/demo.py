@@ -1,0 +1,123 @@
+"""`python -m sandbox.demo`: what `make run` does once everything is installed.
+
+Writes the demo's .env on the first run, migrates, fills an empty database with an organization and three people, starts
+the AWS sandbox and the web server, and prints where to go. Ctrl-C ends all of it.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from crewadmin.keys import ENV_FILE, write_env_file
+
+from sandbox import seed
+
+ROOT = Path(__file__).resolve().parent.parent
+HOST = "127.0.0.1"
+PASSWORD = "walk the whole path once"  # noqa: S105 - of the demo's people, printed at every start
+OWNER, MEMBER, SUPPORT = "owner@example.com", "member@example.com", "support@example.com"
+
+
+def main() -> int:
+    """Run the demo until it is interrupted; return the exit code."""
+    port, sandbox_port = int(os.environ.get("PORT", "8000")), int(os.environ.get("SANDBOX_PORT", "4599"))
+    settings = {"HTTPS": "off", "AWS_SANDBOX_URL": f"http://{HOST}:{sandbox_port}"}
+    if write_env_file(ENV_FILE, settings):
+        print(f"Wrote {ENV_FILE.name} with new keys (readable by you only).")
+    (ROOT / "var").mkdir(exist_ok=True)
+    sandbox_url = prepare()
+    if not sandbox_url:
+        print(f"{ENV_FILE.name} names no AWS_SANDBOX_URL: it belongs to an installation, not to the demo.")
+        return 1
+    processes = [
+        subprocess.Popen([sys.executable, "-m", "sandbox", "--port", str(urlsplit(sandbox_url).port)], cwd=ROOT),
+        subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "crewadmin.wsgi", "--bind", f"{HOST}:{port}", "--threads", "8"]
+            + ["--reload", "--log-level", "warning"],
+            cwd=ROOT,
+        ),
+    ]
+    print(_welcome(f"http://{HOST}:{port}", sandbox_url), flush=True)
+    return _wait(processes)
+
+
+def prepare() -> str | None:
+    """Migrate, collect static files and fill an empty database; return the sandbox's address, if one is set."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "crewadmin.settings")
+    import django
+    from django.conf import settings
+    from django.core.management import call_command
+
+    django.setup()
+    url: str | None = settings.AWS_SANDBOX_URL
+    if url:
+        call_command("migrate", verbosity=0)
+        call_command("collectstatic", interactive=False, verbosity=0)
+        create_people()
+    return url
+
+
+def create_people() -> None:
+    """Create the demo organization with an owner, a member and a support person, unless anybody is there already."""
+    from django.contrib.auth.models import Permission
+
+    from organizations.models import Role, User
+    from organizations.services import add_member, create_organization
+
+    if User.objects.exists():
+        return
+    owner = User.objects.create_user(OWNER, PASSWORD, name="Olivia Owner")
+    member = User.objects.create_user(MEMBER, PASSWORD, name="Max Member")
+    support = User.objects.create_user(SUPPORT, PASSWORD, name="Sam Support", is_staff=True)
+    organization = create_organization("Acme Robotics", "acme", owner)
+    add_member(organization, member, organization.roles.get(kind=Role.Kind.MEMBER), by=owner)
+    apps = ("organizations", "credentials", "envvars")
+    support.user_permissions.set(
+        Permission.objects.filter(content_type__app_label__in=apps, codename__startswith="view_")
+    )
+
+
+def _welcome(url: str, sandbox_url: str) -> str:
+    user = seed.READER
+    return f"""
+crewadmin runs at {url}   (Ctrl-C ends it)
+
+  Sign in as   {OWNER}     the owner of Acme Robotics
+               {MEMBER}    a member: environment variables, no credentials
+               {SUPPORT}   support staff: {url}/support/
+  Password     {PASSWORD}
+
+The AWS sandbox at {sandbox_url} knows this IAM user (made up, of no use anywhere else):
+
+  Region             {seed.REGION}
+  Access Key ID      {user.access_key_id}
+  Secret Access Key  {user.secret_access_key}
+  Role ARN           {seed.ROLE_ARN}
+  External ID        {seed.EXTERNAL_ID}
+  Secrets            crewai/openai-api-key, database-credentials#password, crewai/payments-key
+"""
+
+
+def _wait(processes: list["subprocess.Popen[bytes]"]) -> int:
+    """Wait for the first process to end or for a signal, then end the others."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    code = 0
+    try:
+        while all(process.poll() is None for process in processes):
+            time.sleep(0.2)
+        code = next(process.returncode for process in processes if process.returncode is not None)
+    except KeyboardInterrupt:
+        pass
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.wait(10)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,8 @@
+/* A stored secret (components/stored_field.html): opening it moves the focus to the field, closing it keeps what is stored. */
+document.querySelectorAll("[data-stored]").forEach((details) => {
+  const input = details.querySelector("input, textarea");
+  details.addEventListener("toggle", () => {
+    if (details.open) input.focus();
+    else input.value = "";
+  });
+});

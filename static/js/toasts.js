@@ -1,0 +1,28 @@
+/* Start every toast, those of the page and those that htmx appends later; remove it when it has left.
+   Bootstrap counts the seconds and waits while a toast is hovered or focused. */
+const region = document.getElementById("toasts");
+
+function start(toast) {
+  toast.addEventListener("hidden.bs.toast", () => toast.remove());
+  bootstrap.Toast.getOrCreateInstance(toast).show();
+}
+
+function startAll() {
+  region.querySelectorAll(".toast:not([data-started])").forEach((toast) => {
+    toast.dataset.started = "";
+    start(toast);
+  });
+}
+
+/* No answer, or one that cannot be shown: say so instead of staying silent. */
+function sayBroken() {
+  region.append(document.getElementById("toast-broken").content.cloneNode(true));
+}
+
+if (region) {
+  startAll();
+  new MutationObserver(startAll).observe(region, { childList: true });
+  document.addEventListener("htmx:responseError", sayBroken);
+  document.addEventListener("htmx:sendError", sayBroken);
+  document.addEventListener("htmx:timeout", sayBroken);
+}

@@ -1,0 +1,303 @@
+"""Networks and servers that misbehave: always an answer in words, never a success, never late, never a flood."""
+
+import socket
+import struct
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from credentials.providers.aws.limits import Limits
+from credentials.providers.base import ProviderError, Step, StepState
+from credentials.providers.failures import FailureCode
+
+from .conftest import MakeProvider, ServeAws
+from .wire import GOOD, Request, http, json_error, scripted, sts_error
+
+F = FailureCode
+HASTY = Limits(connect=0.4, read=0.4, total=1.0, attempts=2)
+#: Seconds beyond the deadline that a busy machine may need to come back.
+GRACE = 1.0
+
+
+def hang(request: Request, connection: socket.socket) -> None:
+    connection.recv(1)
+
+
+def drip(request: Request, connection: socket.socket) -> None:
+    for byte in GOOD[request.action]:
+        connection.sendall(bytes([byte]))
+        time.sleep(0.1)
+
+
+def drip_body(request: Request, connection: socket.socket) -> None:
+    head, _, body = GOOD[request.action].partition(b"\r\n\r\n")
+    connection.sendall(head + b"\r\n\r\n")
+    for byte in body:
+        connection.sendall(bytes([byte]))
+        time.sleep(0.1)
+
+
+def reset(request: Request, connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def close(request: Request, connection: socket.socket) -> None:
+    return
+
+
+def close_halfway(request: Request, connection: socket.socket) -> None:
+    connection.sendall(GOOD[request.action][:-20])
+
+
+def flood(request: Request, connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 209715200\r\n\r\n")
+    for _ in range(200):
+        connection.sendall(b" " * 1024 * 1024)
+
+
+def flood_in_chunks(request: Request, connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in range(200):
+        connection.sendall(b"100000\r\n" + b" " * 1024 * 1024 + b"\r\n")
+
+
+def flood_of_headers(request: Request, connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100_000)
+
+
+def garbage(request: Request, connection: socket.socket) -> bytes:
+    return b"SSH-2.0-OpenSSH_9.2\r\n\r\n"
+
+
+def always(answer: bytes) -> Callable[[Request, socket.socket], bytes]:
+    return lambda request, connection: answer
+
+
+FAULTS: dict[str, tuple[Callable[[Request, socket.socket], bytes | None], set[FailureCode]]] = {
+    "hang": (hang, {F.TIMED_OUT}),
+    "drip": (drip, {F.TIMED_OUT}),
+    "drip_body": (drip_body, {F.TIMED_OUT}),
+    "reset": (reset, {F.CONNECTION_LOST}),
+    "close": (close, {F.CONNECTION_LOST}),
+    "close_halfway": (close_halfway, {F.CONNECTION_LOST, F.UNEXPECTED_RESPONSE}),
+    "flood": (flood, {F.UNEXPECTED_RESPONSE}),
+    "flood_in_chunks": (flood_in_chunks, {F.UNEXPECTED_RESPONSE}),
+    "flood_of_headers": (flood_of_headers, {F.CONNECTION_LOST, F.UNEXPECTED_RESPONSE}),
+    "garbage": (garbage, {F.CONNECTION_LOST, F.UNEXPECTED_RESPONSE}),
+    "html": (always(http(200, "<html><body>Welcome to the hotel</body></html>")), {F.UNEXPECTED_RESPONSE}),
+    "empty": (always(http(200, "")), {F.UNEXPECTED_RESPONSE}),
+    "no_content": (always(b"HTTP/1.1 204 X\r\n\r\n"), {F.UNEXPECTED_RESPONSE}),
+    "cut_json": (always(http(200, '{"SecretList": [{"Name": "a"')), {F.UNEXPECTED_RESPONSE}),
+    "list": (always(http(200, "[1, 2]")), {F.UNEXPECTED_RESPONSE}),
+    "null": (always(http(200, "null")), {F.UNEXPECTED_RESPONSE}),
+    "number_for_text": (
+        always(http(200, '{"SecretList": 1, "ARN": 1, "VersionId": 1, "SecretString": 1}')),
+        {F.UNEXPECTED_RESPONSE},
+    ),
+    "binary": (always(http(200, b"\x00\xff\xfe\x80" * 100)), {F.UNEXPECTED_RESPONSE}),
+    "redirect": (always(http(307, "", {"Location": "http://127.0.0.1:9/"})), {F.UNEXPECTED_RESPONSE}),
+    "not_found": (always(http(404, "<html>404</html>")), {F.UNEXPECTED_RESPONSE}),
+    "500": (always(http(500, "oops")), {F.AWS_UNAVAILABLE}),
+    "503": (always(http(503, "")), {F.AWS_UNAVAILABLE}),
+    "throttle": (always(json_error("ThrottlingException", "Rate exceeded")), {F.THROTTLED, F.UNEXPECTED_RESPONSE}),
+}
+
+STEPS = {Step.IDENTITY: "GetCallerIdentity", Step.LIST: "ListSecrets", Step.READ: "GetSecretValue"}
+
+
+def only_at(action: str, fault: Callable[[Request, socket.socket], bytes | None]) -> Any:
+    """Answer one action with a fault, all others as AWS does."""
+    return lambda request, connection: fault(request, connection) if request.action == action else GOOD[request.action]
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_a_failed_step_in_time(name: str, step: Step, serve: ServeAws, provider: MakeProvider) -> None:
+    fault, codes = FAULTS[name]
+    serve(only_at(STEPS[step], fault))
+    start = time.monotonic()
+    result = provider(limits=HASTY).probe("db")
+    seconds = time.monotonic() - start
+    assert not result.ok
+    assert result.failure is not None
+    assert result.failure.step is step
+    assert result.failure.code in codes
+    assert seconds < HASTY.total + GRACE
+    assert all(later.state is StepState.SKIPPED for later in result.steps[result.steps.index(result.failure) + 1 :])
+
+
+def test_a_throttled_sign_in_is_told_from_a_strange_answer(serve: ServeAws, provider: MakeProvider) -> None:
+    serve(scripted(GetCallerIdentity=sts_error("Throttling", "Rate exceeded", 400)))
+    failure = provider(limits=HASTY).probe().failure
+    assert failure is not None
+    assert failure.code is F.THROTTLED
+
+
+def test_a_flood_is_not_read_into_memory(serve: ServeAws, provider: MakeProvider) -> None:
+    aws = provider(limits=Limits(total=10))
+    serve(scripted())
+    aws.probe("db")  # loads what is loaded once
+    serve(only_at("GetSecretValue", flood))
+    tracemalloc.start()
+    failure = aws.probe("db").failure
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert failure is not None
+    assert failure.code is F.UNEXPECTED_RESPONSE
+    assert peak < 16_000_000  # the server's own megabyte included
+
+
+def test_an_answer_is_not_followed_to_where_it_points(serve: ServeAws, provider: MakeProvider) -> None:
+    elsewhere = serve(scripted())
+    serve(always(http(302, "", {"Location": elsewhere.url})))
+    provider(limits=HASTY).probe("db")
+    assert elsewhere.requests == []
+
+
+def test_nothing_listening_is_a_refused_connection(provider: MakeProvider, settings: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings.AWS_SANDBOX_URL = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    failure = provider(limits=HASTY).probe().failure
+    assert failure is not None
+    assert failure.code is F.CONNECTION_REFUSED
+
+
+def test_a_name_that_does_not_resolve_is_a_dns_failure(
+    provider: MakeProvider, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*args: object, **kwargs: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    settings.AWS_SANDBOX_URL = None
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    failure = provider(limits=HASTY).probe().failure
+    assert failure is not None
+    assert failure.code is F.DNS_FAILED
+
+
+def test_a_name_server_that_hangs_does_not_hold_the_caller(
+    provider: MakeProvider, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released = threading.Event()
+
+    def slow(*args: object, **kwargs: object) -> None:
+        released.wait(10)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    settings.AWS_SANDBOX_URL = None
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    start = time.monotonic()
+    failure = provider(limits=HASTY).probe().failure
+    seconds = time.monotonic() - start
+    released.set()
+    assert failure is not None
+    assert failure.code is F.TIMED_OUT
+    assert seconds < HASTY.total + GRACE
+
+
+def test_an_address_that_never_answers_is_a_connect_timeout(provider: MakeProvider, settings: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        address = full.getsockname()
+        waiting = [socket.socket() for _ in range(3)]
+        for filler in waiting:  # fills the queue of connections, so that the next gets no answer at all
+            filler.setblocking(False)
+            filler.connect_ex(address)
+        settings.AWS_SANDBOX_URL = f"http://127.0.0.1:{address[1]}"
+        failure = provider(limits=HASTY).probe().failure
+        for filler in waiting:
+            filler.close()
+    assert failure is not None
+    assert failure.code is F.CONNECT_TIMEOUT
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1 that nobody vouches for, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    built = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(1), now + timedelta(1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        + built.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+@pytest.mark.parametrize("variable", [None, "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_a_certificate_nobody_vouches_for_is_refused_whatever_the_host_trusts(
+    variable: str | None,
+    certificate: Path,
+    serve: ServeAws,
+    provider: MakeProvider,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if variable:
+        monkeypatch.setenv(variable, str(certificate))
+    wire = serve(scripted(), certificate)
+    failure = provider(limits=HASTY).probe().failure
+    assert failure is not None
+    assert failure.code is F.TLS_FAILED
+    assert wire.requests == []
+
+
+def test_a_server_without_tls_is_a_tls_failure(provider: MakeProvider, settings: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def greet() -> None:
+            for _ in range(HASTY.attempts):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.sendall(b"220 mail.example ESMTP\r\n")
+                    connection.recv(65536)
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        settings.AWS_SANDBOX_URL = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        failure = provider(limits=HASTY).probe().failure
+        thread.join(5)
+    assert failure is not None
+    assert failure.code is F.TLS_FAILED
+
+
+def test_threads_and_connections_do_not_stay_behind(serve: ServeAws, provider: MakeProvider) -> None:
+    serve(drip)
+    before = threading.active_count()
+    for _ in range(3):
+        provider(limits=Limits(connect=0.3, read=0.3, total=0.3, attempts=2)).probe("db")
+    give_up = time.monotonic() + 5
+    while any(thread.name.startswith("aws") for thread in threading.enumerate()) and time.monotonic() < give_up:
+        time.sleep(0.05)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("aws")]
+    assert threading.active_count() <= before + 3 * 2  # the server's own threads
+
+
+def test_reading_many_secrets_ends_in_time_with_an_answer_for_each(serve: ServeAws, provider: MakeProvider) -> None:
+    def first_only(request: Request, connection: socket.socket) -> bytes | None:
+        return GOOD["GetSecretValue"] if request.json["SecretId"] == "n0" else hang(request, connection)
+
+    serve(first_only)
+    names = [f"n{number}" for number in range(50)]
+    start = time.monotonic()
+    answers = provider(limits=Limits(connect=1, read=5, total=1, attempts=2)).fetch(names)
+    assert time.monotonic() - start < 1 + GRACE
+    assert list(answers) == names
+    late = [answers[name] for name in names[1:]]
+    assert all(isinstance(answer, ProviderError) and answer.code is F.TIMED_OUT for answer in late)
