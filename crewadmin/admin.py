@@ -15,6 +15,11 @@ class SupportSite(admin.AdminSite):
     site_header = site_title = _("crewadmin support")
     index_title = _("Metadata for support staff")
 
+    def register(self, model_or_iterable: Any, admin_class: type[Any] | None = None, **options: Any) -> None:
+        """Take read-only pages; leave out what other packages bring (groups, login addresses), which could be changed."""
+        if admin_class is not None and issubclass(admin_class, ReadOnlyAdmin):
+            super().register(model_or_iterable, admin_class, **options)
+
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Send a visitor to the sign-in page; somebody signed in who is not staff gets 403."""
         if request.user.is_authenticated and not self.has_permission(request):

@@ -48,8 +48,7 @@ def loopback_url(url: str, name: str) -> str | None:
     """Return `url` if it is an http address on this machine, None if it is empty; anything else is refused."""
     if not url:
         return None
-    parts = urlsplit(url)
-    if parts.scheme != "http" or not _is_loopback(parts.hostname or "") or parts.path.strip("/") or parts.username:
+    if not _is_loopback_address(url):
         raise ImproperlyConfigured(f"{name} must be http://127.0.0.1:PORT: a sandbox lives on this machine only.")
     return url
 
@@ -60,6 +59,8 @@ def _read(environment: Mapping[str, str], name: str) -> str:
         value = Path(path).read_text().strip() if path else environment.get(name, "").strip()
     except OSError as error:
         raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise ImproperlyConfigured(f"{name}_FILE cannot be read: it is not text.") from None
     if not value:
         raise ImproperlyConfigured(f"{name} is missing: set {name} or {name}_FILE. `make keys` writes one.")
     return value
@@ -74,11 +75,15 @@ def _is_random_key(key: str) -> bool:
     return len(raw) == KEY_BYTES and len(set(raw)) > KEY_BYTES // 2
 
 
-def _is_loopback(host: str) -> bool:
+def _is_loopback_address(url: str) -> bool:
+    """Whether a URL is http://ADDRESS:PORT and nothing more, ADDRESS being this machine's own."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        parts = urlsplit(url)
+        host, port = ipaddress.ip_address(parts.hostname or ""), parts.port
     except ValueError:
         return False
+    written = f"[{host}]" if host.version == 6 else str(host)
+    return host.is_loopback and url.rstrip("/") == f"http://{written}:{port}"
 
 
 #: Every variable that settings.py reads; a command started by `manage.py run` inherits none of them.

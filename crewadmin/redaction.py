@@ -14,6 +14,22 @@ from django.views.debug import SafeExceptionReporterFilter
 
 MASK = "••••••••"
 
+#: What an error report may show of a request's headers and the server's variables.
+SHOWN_META = frozenset(
+    {
+        "CONTENT_LENGTH",
+        "CONTENT_TYPE",
+        "HTTP_ACCEPT",
+        "HTTP_HOST",
+        "HTTP_USER_AGENT",
+        "REMOTE_ADDR",
+        "REQUEST_METHOD",
+        "SERVER_NAME",
+        "SERVER_PORT",
+        "SERVER_PROTOCOL",
+    }
+)
+
 T = TypeVar("T")
 _GONE: Any = object()
 
@@ -72,6 +88,21 @@ class MaskEverything(SafeExceptionReporterFilter):
     def is_active(self, request: HttpRequest | None) -> bool:
         """Filter always, also with DEBUG on."""
         return True
+
+    def get_safe_settings(self) -> dict[str, Any]:
+        """Return no settings: addresses of databases and caches carry passwords."""
+        return {}
+
+    def get_safe_request_meta(self, request: HttpRequest) -> dict[str, Any]:
+        """Return each header's name, and the value of those in SHOWN_META.
+
+        Under `runserver` all of the process environment is among them.
+        """
+        return {name: value if name in SHOWN_META else MASK for name, value in request.META.items()}
+
+    def get_safe_cookies(self, request: HttpRequest) -> dict[str, Any]:
+        """Return every cookie's name with a mask for its value."""
+        return dict.fromkeys(request.COOKIES, MASK)
 
     def get_post_parameters(self, request: HttpRequest | None) -> MultiValueDict[str, Any]:
         """Return every posted field's name with a mask for its value."""

@@ -48,13 +48,35 @@ class SealError(Exception):
 
 
 # --- Data keys ------------------------------------------------------------------------------------------------------
-@dataclass(frozen=True)
 class DataKeyMaterial:
-    """One data key, ready for use."""
+    """One data key, ready for use: its cipher, and what of the additional data is the same for all rows of a column."""
 
-    uuid: UUID
-    organization_uuid: UUID
-    key: bytes = field(repr=False)
+    def __init__(self, uuid: UUID, organization_id: int, organization_uuid: UUID, key: bytes) -> None:
+        self.id = uuid.bytes
+        self.organization_id = organization_id
+        self.key = key
+        self.cipher = AESGCM(key)
+        self._organization_uuid = organization_uuid
+        self._columns: dict[tuple[str, str], tuple[bytes, bytes]] = {}
+
+    def __repr__(self) -> str:
+        return f"DataKeyMaterial({UUID(bytes=self.id)})"
+
+    def place(self, row: "SealedRow", field_name: str) -> bytes:
+        """Name the place a value belongs to; each part carries its length, so that no two places read the same."""
+        label = row._meta.label_lower
+        column = self._columns.get((label, field_name))
+        if column is None:
+            before = _parts(FORMAT, self._organization_uuid.bytes, label.encode())
+            column = self._columns[label, field_name] = before, _parts(field_name.encode(), self.id)
+        return column[0] + _UUID_LENGTH + row.uuid.bytes + column[1]
+
+
+def _parts(*parts: bytes) -> bytes:
+    return b"".join(len(part).to_bytes(4) + part for part in parts)
+
+
+_UUID_LENGTH = (16).to_bytes(4)
 
 
 class WrappedKeyField(EncryptedTextField):  # type: ignore[misc]  # the library is untyped
@@ -118,22 +140,23 @@ class _KeyRing:
     """
 
     def __init__(self) -> None:
-        self._by_id: dict[UUID, tuple[int, DataKeyMaterial]] = {}
-        self._current: dict[int, tuple[float, UUID]] = {}
+        self._by_id: dict[bytes, DataKeyMaterial] = {}
+        self._current: dict[UUID, tuple[float, DataKeyMaterial]] = {}
 
-    def current(self, organization_id: int) -> DataKeyMaterial:
-        """Return the key that seals for an organization now. Raises SealError if there is none."""
-        until, uuid = self._current.get(organization_id, (0.0, None))
-        if uuid is None or until < time.monotonic() or uuid not in self._by_id:
-            return self._load(organization_id, retired_at=None)
-        return self._by_id[uuid][1]
+    def current(self, row: "SealedRow") -> DataKeyMaterial:
+        """Return the key that seals for a row's organization now. Raises SealError if there is none."""
+        # By its UUID: the number of an organization whose creation is rolled back may go to the next one.
+        organization = row.organization.uuid
+        until, material = self._current.get(organization, (0.0, None))
+        if material is None or until < time.monotonic():
+            material = self._load(row.organization_id, retired_at=None)
+            self._current[organization] = time.monotonic() + _KEY_RING_SECONDS, material
+        return material
 
-    def named(self, organization_id: int, uuid: UUID) -> DataKeyMaterial:
+    def named(self, organization_id: int, key_id: bytes) -> DataKeyMaterial:
         """Return an organization's key by its id. Raises SealError if the organization has no such key."""
-        owner, material = self._by_id.get(uuid, (None, None))
-        if material is None:
-            return self._load(organization_id, uuid=uuid)
-        if owner != organization_id:
+        material = self._by_id.get(key_id) or self._load(organization_id, uuid=UUID(bytes=key_id))
+        if material.organization_id != organization_id:
             raise SealError("This value was sealed for another organization.")
         return material
 
@@ -152,10 +175,8 @@ class _KeyRing:
         if row is None:
             raise SealError("The organization has no such data key.")
         uuid, organization_uuid, wrapped = row
-        material = DataKeyMaterial(uuid, organization_uuid, wrapped.unwrap())
-        self._by_id[uuid] = (organization_id, material)
-        if "retired_at" in which:
-            self._current[organization_id] = (time.monotonic() + _KEY_RING_SECONDS, uuid)
+        material = DataKeyMaterial(uuid, organization_id, organization_uuid, wrapped.unwrap())
+        self._by_id[material.id] = material
         return material
 
 
@@ -179,6 +200,7 @@ def keyed_hash(organization_id: int, purpose: str, message: bytes) -> bytes:
 class SealedRow(Protocol):
     """What a model needs for its values to be sealed: an organization, and a UUID of its own before it is saved."""
 
+    organization: Any
     organization_id: int
     uuid: UUID
     _meta: Any
@@ -195,11 +217,10 @@ class SealedBytes(bytes):
 
 def seal(row: SealedRow, field_name: str, value: str | dict[str, Any]) -> SealedBytes:
     """Seal a text or a JSON object for one column of one row. Raises SealError if the organization has no key."""
-    key = key_ring.current(row.organization_id)
+    key = key_ring.current(row)
     nonce = os.urandom(NONCE_BYTES)
-    plaintext = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    ciphertext = AESGCM(key.key).encrypt(nonce, plaintext, _additional_data(key, row, field_name))
-    return SealedBytes(FORMAT + key.uuid.bytes + nonce + ciphertext)
+    ciphertext = key.cipher.encrypt(nonce, _JSON.encode(value).encode(), key.place(row, field_name))
+    return SealedBytes(FORMAT + key.id + nonce + ciphertext)
 
 
 def unseal(row: SealedRow, field_name: str, sealed: bytes) -> Secret[Any]:
@@ -209,26 +230,16 @@ def unseal(row: SealedRow, field_name: str, sealed: bytes) -> Secret[Any]:
     """
     if len(sealed) < _HEADER_BYTES or sealed[:1] != FORMAT:
         raise SealError("This is not a sealed value of a known format.")
-    key = key_ring.named(row.organization_id, UUID(bytes=bytes(sealed[1:17])))
-    nonce, ciphertext = sealed[17:_HEADER_BYTES], sealed[_HEADER_BYTES:]
+    key = key_ring.named(row.organization_id, sealed[1:17])
     try:
-        plaintext = AESGCM(key.key).decrypt(nonce, ciphertext, _additional_data(key, row, field_name))
+        plaintext = key.cipher.decrypt(sealed[17:_HEADER_BYTES], sealed[_HEADER_BYTES:], key.place(row, field_name))
     except InvalidTag:
         raise SealError("This value was changed after it was sealed, or it belongs to another place.") from None
-    return Secret(json.loads(plaintext))
+    return Secret(json.loads(plaintext.decode()))
 
 
-def _additional_data(key: DataKeyMaterial, row: SealedRow, field_name: str) -> bytes:
-    """Name the place a value belongs to; each part carries its length, so that no two places read the same."""
-    parts = (
-        FORMAT,
-        key.organization_uuid.bytes,
-        row._meta.label_lower.encode(),
-        row.uuid.bytes,
-        field_name.encode(),
-        key.uuid.bytes,
-    )
-    return b"".join(len(part).to_bytes(4) + part for part in parts)
+# Made once: json.dumps makes an encoder for every call that asks for other than its defaults.
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 # --- The column -----------------------------------------------------------------------------------------------------
@@ -240,7 +251,12 @@ class _SealedAttribute(DeferredAttribute):
     def __get__(self, instance: Any, cls: type | None = None) -> Any:
         if instance is None:
             return self
-        value = super().__get__(instance, cls)
+        name = self.field.attname
+        if name not in instance.__dict__:
+            # Django's own way reads a second object, which then asks for its organization and its uuid.
+            rows = type(instance)._base_manager.using(instance._state.db).filter(pk=instance.pk)
+            instance.__dict__[name] = rows.values_list(name, flat=True).get()
+        value = instance.__dict__[name]
         if isinstance(value, SealedBytes):
             return unseal(instance, self.field.attname, value)
         return value
@@ -310,6 +326,10 @@ class SealedField(models.BinaryField):  # type: ignore[type-arg]  # the stubs' p
     def get_transform(self, lookup_name: str) -> None:
         """Allow none."""
         raise FieldError(f"{self.name} is sealed and cannot be searched or compared.")
+
+    def value_from_object(self, obj: models.Model) -> Any:
+        """Open nothing: who asks here writes it elsewhere. A row that cannot be opened must not break a dump."""
+        return obj.__dict__.get(self.attname)
 
     def value_to_string(self, obj: models.Model) -> str:
         """Keep values out of dumps."""

@@ -101,8 +101,9 @@ def _level_in(granted: set[str], feature: Feature) -> Level:
 
 
 def set_levels(role: Role, levels: Mapping[Feature, Level]) -> None:
-    """Store a role's levels; a feature that is not named keeps its own."""
-    for feature, level in levels.items():
+    """Store a role's levels; a feature that is not named keeps its own. Raises ValueError for an unknown one."""
+    known = {Feature(feature): Level(level) for feature, level in levels.items()}
+    for feature, level in known.items():
         for codename, wanted in ((f"read_{feature}", Level.READ), (f"manage_{feature}", Level.MANAGE)):
             change = assign_perm if level >= wanted else remove_perm
             change(f"organizations.{codename}", role.group, role.organization)
@@ -152,6 +153,8 @@ OTHERS_RULES: dict[str, Rule] = {
     ),
     **dict.fromkeys(("account_change_password", "account_reauthenticate"), Rule(Audience.SIGNED_IN)),
 }
+#: Views of other packages, by the namespace of their URLs.
+NAMESPACE_RULES: dict[str, Rule] = {"admin": Rule(Audience.STAFF)}
 
 
 def everybody(view: View[P]) -> View[P]:
@@ -186,8 +189,10 @@ def require(
 
 
 def rule_of(view: object, url_name: str | None) -> Rule | None:
-    """Return what was declared for a URL, or None."""
-    return getattr(view, "access_rule", None) or OTHERS_RULES.get(url_name or "")
+    """Return what was declared for a URL, or None; `url_name` carries its namespace, as `admin:index`."""
+    namespace, _colon, name = (url_name or "").rpartition(":")
+    others = NAMESPACE_RULES.get(namespace) if namespace else OTHERS_RULES.get(name)
+    return getattr(view, "access_rule", None) or others
 
 
 def memberships_of(user: User | AnonymousUser) -> list[Membership]:

@@ -13,7 +13,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from crewadmin.keys import ENV_FILE, write_env_file
-
 from sandbox import seed
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,14 +32,9 @@ def main() -> int:
     if not sandbox_url:
         print(f"{ENV_FILE.name} names no AWS_SANDBOX_URL: it belongs to an installation, not to the demo.")
         return 1
-    processes = [
-        subprocess.Popen([sys.executable, "-m", "sandbox", "--port", str(urlsplit(sandbox_url).port)], cwd=ROOT),
-        subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "crewadmin.wsgi", "--bind", f"{HOST}:{port}", "--threads", "8"]
-            + ["--reload", "--log-level", "warning"],
-            cwd=ROOT,
-        ),
-    ]
+    sandbox_command = ["-m", "sandbox", "--port", str(urlsplit(sandbox_url).port)]
+    server_command = ["-m", "gunicorn", "crewadmin.wsgi", "--bind", f"{HOST}:{port}", "--threads", "8", "--reload"]
+    processes = [_start(*sandbox_command), _start(*server_command, "--log-level", "error")]
     print(_welcome(f"http://{HOST}:{port}", sandbox_url), flush=True)
     return _wait(processes)
 
@@ -100,6 +94,10 @@ The AWS sandbox at {sandbox_url} knows this IAM user (made up, of no use anywher
   External ID        {seed.EXTERNAL_ID}
   Secrets            crewai/openai-api-key, database-credentials#password, crewai/payments-key
 """
+
+
+def _start(*arguments: str) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([sys.executable, *arguments], cwd=ROOT)  # noqa: S603 - our own commands
 
 
 def _wait(processes: list["subprocess.Popen[bytes]"]) -> int:

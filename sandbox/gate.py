@@ -4,6 +4,7 @@ The order is that of AWS: region, key, clock, signature, session; permission; an
 """
 
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import NamedTuple
@@ -39,6 +40,7 @@ class Gate:
         self._account = account
         self.calls: list[Call] = []
         self.clock_offset = timedelta()
+        _partitions()  # read now, so that the first call is not a slow one
 
     def reset(self) -> None:
         """Forget the calls and set the clock right."""
@@ -102,22 +104,23 @@ def _check_region(service: Service, region: str) -> None:
 
     On AWS a region that does not exist has no host to ask; here it is refused like a signature made for another region.
     """
-    if region not in _regions():
+    partition = _partitions().get(region)
+    if partition is None:
         text = f"Credential should be scoped to a valid region, not '{region}'."
         raise service.refusal(service.bad_signature, text)
-    if region in seed.DISABLED_REGIONS or region not in _regions("aws"):
+    if partition != "aws" or region in seed.DISABLED_REGIONS:
         raise _unknown_key(service)
 
 
 @cache
-def _regions(*partitions: str) -> frozenset[str]:
-    """Return the regions that have Secrets Manager, of these partitions or of all; from botocore's own data."""
+def _partitions() -> Mapping[str, str]:
+    """Return the regions that have Secrets Manager, each with its partition; from botocore's own data."""
     session = Session()
-    return frozenset(
-        region
-        for partition in partitions or session.get_available_partitions()
+    return {
+        region: partition
+        for partition in session.get_available_partitions()
         for region in session.get_available_regions("secretsmanager", partition)
-    )
+    }
 
 
 def _unknown_key(service: Service) -> AwsError:

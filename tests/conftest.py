@@ -25,7 +25,7 @@ PASSWORD = "correct horse battery staple"
 
 
 @pytest.fixture(autouse=True)
-def _stage(settings: Any) -> Iterator[None]:
+def _stage(settings: Any) -> None:
     """Quick password hashes, an empty cache, and no key remembered from another test's organization."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.STORAGES = settings.STORAGES | {
@@ -33,7 +33,6 @@ def _stage(settings: Any) -> Iterator[None]:
     }
     cache.clear()
     key_ring.forget()
-    yield
 
 
 @pytest.fixture

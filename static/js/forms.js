@@ -1,5 +1,6 @@
-/* What every form gets: the focus on its first invalid field, and no second submission while the first is under way. */
-document.querySelector("form [aria-invalid='true']")?.focus();
+/* What every form gets: the focus on its first invalid field (or on what is wrong with all of it), and no second
+   submission while the first is under way. */
+(document.querySelector("form [aria-invalid='true']") ?? document.querySelector("form [data-form-errors]"))?.focus();
 
 document.addEventListener("submit", (event) => {
   const form = event.target;

@@ -1,6 +1,7 @@
 /* Start every toast, those of the page and those that htmx appends later; remove it when it has left.
    Bootstrap counts the seconds and waits while a toast is hovered or focused. */
 const region = document.getElementById("toasts");
+const MOST = 4; // more would cover the page; the oldest goes
 
 function start(toast) {
   toast.addEventListener("hidden.bs.toast", () => toast.remove());
@@ -12,6 +13,7 @@ function startAll() {
     toast.dataset.started = "";
     start(toast);
   });
+  [...region.querySelectorAll(".toast")].slice(0, -MOST).forEach((toast) => toast.remove());
 }
 
 /* No answer, or one that cannot be shown: say so instead of staying silent. */

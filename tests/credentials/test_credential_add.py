@@ -26,7 +26,9 @@ def form(**changes: str) -> dict[str, str]:
     } | changes
 
 
-def test_an_owner_creates_a_credential_and_it_is_stored_sealed(acme: Organization, alice: User, sign_in: SignIn) -> None:
+def test_an_owner_creates_a_credential_and_it_is_stored_sealed(
+    acme: Organization, alice: User, sign_in: SignIn
+) -> None:
     response = sign_in(alice).post(reverse("credential_add", args=[acme.uuid]), form(is_default="on"), follow=True)
     assert response.redirect_chain[-1][0] == reverse("credential_list", args=[acme.uuid])
     assert "(default)" in response.content.decode()

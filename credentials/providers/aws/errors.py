@@ -239,8 +239,12 @@ _BY_CLASS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], FailureCod
     (botocore.ConnectTimeoutError, FailureCode.CONNECT_TIMEOUT),
     ((botocore.ReadTimeoutError, urllib3.ReadTimeoutError, TimeoutError), FailureCode.TIMED_OUT),
     ((botocore.ConnectionClosedError, urllib3.ProtocolError, ConnectionError), FailureCode.CONNECTION_LOST),
-    # A list where an object belongs makes botocore's parsers raise AttributeError.
-    ((UnexpectedResponseError, ResponseParserError, AttributeError, ValueError), FailureCode.UNEXPECTED_RESPONSE),
+    # An answer of another shape breaks botocore's parsers in ways of their own: a list where an object belongs raises
+    # AttributeError, HTML where XML belongs KeyError.
+    (
+        (UnexpectedResponseError, ResponseParserError, AttributeError, LookupError, TypeError, ValueError),
+        FailureCode.UNEXPECTED_RESPONSE,
+    ),
 )
 
 

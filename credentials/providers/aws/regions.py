@@ -45,15 +45,15 @@ def all_regions() -> tuple[Region, ...]:
 def find_region(text: str) -> str | None:
     """Return the code of the region that `text` means, or None.
 
-    Accepted are a code in any case, a full name as "US East (N. Virginia)", and a place as "frankfurt" if only one
-    region has it.
+    Accepted are a code in any case, a full name as "US East (N. Virginia)", and the place of a commercial region as
+    "frankfurt" if only one has it. (Not of the others: "us-east" is half a code, and a place of GovCloud.)
     """
     wanted = " ".join(text.split()).casefold()
-    for spelling in (_code, _name, _place):
-        found = [region.code for region in all_regions() if spelling(region) == wanted]
-        if len(found) == 1:
-            return found[0]
-    return None
+    regions = all_regions()
+    places = [region for region in regions if region.place.casefold() == wanted and region.partition == "aws"]
+    exact = [region for region in regions if wanted in (region.code.casefold(), region.name.casefold())]
+    found = exact or places
+    return found[0].code if len(found) == 1 else None
 
 
 @lru_cache(maxsize=256)
@@ -63,18 +63,6 @@ def partition_of(code: str) -> str:
         if re.fullmatch(partition["regionRegex"], code):
             return str(partition["id"])
     return "aws"
-
-
-def _code(region: Region) -> str:
-    return region.code.casefold()
-
-
-def _name(region: Region) -> str:
-    return region.name.casefold()
-
-
-def _place(region: Region) -> str:
-    return region.place.casefold()
 
 
 @lru_cache(maxsize=1)

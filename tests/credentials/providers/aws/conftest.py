@@ -36,9 +36,9 @@ def serve(settings: Any) -> Iterator[ServeAws]:
 def provider(monkeypatch: pytest.MonkeyPatch) -> MakeProvider:
     """Make a provider from well-formed settings, with tighter limits than in production."""
 
-    def make(*, limits: Limits | None = None, external_id: str = "", secret: str = SECRET_ACCESS_KEY, **config: str) -> (
-        AwsSecretsManager
-    ):
+    def make(
+        *, limits: Limits | None = None, external_id: str = "", secret: str = SECRET_ACCESS_KEY, **config: str
+    ) -> AwsSecretsManager:
         monkeypatch.setattr(AwsSecretsManager, "limits", limits or Limits(connect=1, read=1, total=5, attempts=1))
         secrets = {"secret_access_key": secret, "external_id": external_id}
         return AwsSecretsManager({**CONFIG, **config}, Secret({k: v for k, v in secrets.items() if v}))

@@ -26,7 +26,9 @@ WRONG_SIGNATURE = (
     "and signing method. Consult the service documentation for details."
 )
 EXPIRED = "Signature expired: 20250101T000000Z is now earlier than 20250101T000500Z (20250101T001000Z - 5 min.)"
-NOT_YET = "Signature not yet current: 20250101T010000Z is still later than 20250101T001500Z (20250101T000000Z + 15 min.)"
+NOT_YET = (
+    "Signature not yet current: 20250101T010000Z is still later than 20250101T001500Z (20250101T000000Z + 15 min.)"
+)
 
 
 def denied(action: str, resource: str, because: str = "") -> str:
@@ -50,7 +52,7 @@ NO_STS = (
     "region using the IAM Console."
 )
 GONE = "You can't perform this operation on the secret because it was marked for deletion."
-GONE_TYPOGRAPHIC = "You can’t perform this operation on the secret because it was marked for deletion."
+GONE_TYPOGRAPHIC = GONE.replace("'", "\N{RIGHT SINGLE QUOTATION MARK}")
 ABROAD = (
     "You can't access a secret from a different AWS account if you encrypt the secret with the default KMS service key."
 )
@@ -61,21 +63,29 @@ BAD_ARN = "1 validation error detected: Value at 'roleArn' failed to satisfy con
 
 F = FailureCode
 REFUSALS = [
-    # Signing in (STS)
+    # Signing in, at STS
     (Step.IDENTITY, sts_error("InvalidClientTokenId", INVALID_TOKEN), F.ACCESS_KEY_ID_UNKNOWN),
     (Step.IDENTITY, sts_error("SignatureDoesNotMatch", WRONG_SIGNATURE), F.SECRET_ACCESS_KEY_WRONG),
     (Step.IDENTITY, sts_error("SignatureDoesNotMatch", EXPIRED), F.CLOCK_SKEW),
     (Step.IDENTITY, sts_error("SignatureDoesNotMatch", NOT_YET), F.CLOCK_SKEW),
     (Step.IDENTITY, sts_error("RequestExpired", "Request has expired."), F.CLOCK_SKEW),
     (Step.IDENTITY, sts_error("RegionDisabledException", NO_STS), F.STS_NOT_ACTIVE),
-    (Step.IDENTITY, sts_error("ExpiredToken", "The security token included in the request is expired"), F.SESSION_EXPIRED),
+    (
+        Step.IDENTITY,
+        sts_error("ExpiredToken", "The security token included in the request is expired"),
+        F.SESSION_EXPIRED,
+    ),
     (Step.IDENTITY, sts_error("OptInRequired", "You are not subscribed to this service."), F.ACCOUNT_NOT_READY),
     (Step.IDENTITY, sts_error("IncompleteSignature", "Request lacks Authorization", 400), F.REQUEST_ALTERED),
-    (Step.IDENTITY, sts_error("MissingAuthenticationToken", "Request is missing Authentication Token"), F.REQUEST_ALTERED),
+    (
+        Step.IDENTITY,
+        sts_error("MissingAuthenticationToken", "Request is missing Authentication Token"),
+        F.REQUEST_ALTERED,
+    ),
     (Step.IDENTITY, sts_error("Throttling", "Rate exceeded", 400), F.THROTTLED),
     (Step.IDENTITY, sts_error("AccessDenied", denied("sts:GetCallerIdentity", "*")), F.DENIED_BY_ENDPOINT_POLICY),
     (Step.IDENTITY, sts_error("SomethingNew", "A sentence nobody has seen before.", 400), F.UNKNOWN),
-    # Assuming the role (STS)
+    # Assuming the role, at STS
     (Step.ASSUME_ROLE, sts_error("AccessDenied", denied(ASSUME, ROLE_ARN)), F.ROLE_NOT_ASSUMED),
     (
         Step.ASSUME_ROLE,
@@ -127,7 +137,9 @@ REFUSALS = [
         Step.LIST,
         json_error(
             "AccessDeniedException",
-            denied(LIST, "*", " with an explicit deny in a service control policy: arn:aws:organizations::1:policy/p-1"),
+            denied(
+                LIST, "*", " with an explicit deny in a service control policy: arn:aws:organizations::1:policy/p-1"
+            ),
         ),
         F.DENIED_BY_ORGANIZATION,
     ),

@@ -1,0 +1,1 @@
+"""Measurements beside the bound of the same work in the same run: `make bench`."""

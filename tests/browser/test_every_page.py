@@ -1,0 +1,138 @@
+"""Every page, as people meet it: light and dark, wide and narrow, in order for assistive technology and for the CSP.
+
+A broken rule of the Content-Security-Policy is a console error, which `open_page` turns into a failure.
+"""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from credentials.models import Credential
+from credentials.services import run_connection_test
+from envvars.models import EnvironmentVariable
+from envvars.references import Reference
+from envvars.services import Value, add_automation, add_variable
+from organizations.models import Organization, User
+from organizations.services import create_organization
+from sandbox import seed
+from sandbox.aws import Sandbox
+from tests.browser.conftest import NARROW, WIDE, accessibility_problems
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+Source = EnvironmentVariable.Source
+
+
+@pytest.fixture
+def furnished(acme: Organization, alice: User, aws_prod: Credential, sandbox: Sandbox) -> dict[str, str]:
+    """An organization with something on every page; returns the addresses of all pages of a signed-in person."""
+    create_organization("Initech", "initech", alice)
+    direct = add_variable(acme, alice, key="LOG_LEVEL", value=Value(Source.DIRECT, text="debug"))
+    reference = Reference("database-credentials", "password")
+    named = Value(Source.CREDENTIAL, provider="aws", credential=aws_prod, reference=reference)
+    password = add_variable(acme, alice, key="DATABASE_PASSWORD", value=named)
+    missing = Value(Source.PROVIDER_DEFAULT, provider="aws", reference=Reference("database-credentials", "pasword"))
+    mistyped = add_variable(acme, alice, key="MISTYPED", value=missing)
+    automation = add_automation(
+        acme, alice, name="Invoice crew", slug="invoice-crew", variables=[direct, password, mistyped]
+    )
+    run_connection_test(aws_prod, alice, "crewai/no-such-secret")
+    base = f"/organizations/{acme.uuid}"
+    return {
+        "credentials": f"{base}/settings/credentials/",
+        "credential": f"{base}/settings/credentials/{aws_prod.uuid}/",
+        "credential-add": f"{base}/settings/credentials/add/",
+        "credential-edit": f"{base}/settings/credentials/{aws_prod.uuid}/edit/",
+        "credential-delete": f"{base}/settings/credentials/{aws_prod.uuid}/delete/",
+        "credentials-not-found": f"{base}/settings/credentials/?q=nothing",
+        "variables": f"{base}/environment-variables/",
+        "variable-add": f"{base}/environment-variables/add/",
+        "variable-edit": f"{base}/environment-variables/{password.uuid}/edit/",
+        "variable-direct-edit": f"{base}/environment-variables/{direct.uuid}/edit/",
+        "variable-delete": f"{base}/environment-variables/{password.uuid}/delete/",
+        "automations": f"{base}/automations/",
+        "automation": f"{base}/automations/{automation.uuid}/",
+        "automation-add": f"{base}/automations/add/",
+        "automation-edit": f"{base}/automations/{automation.uuid}/edit/",
+        "automation-delete": f"{base}/automations/{automation.uuid}/delete/",
+        "password": "/account/password/",
+        "sign-out": "/account/logout/",
+        "not-found": f"{base}/no-such-page/",
+    }
+
+
+PUBLIC = {
+    "sign-in": "/account/login/",
+    "reset": "/account/password/reset/",
+    "reset-sent": "/account/password/reset/sent/",
+    "reset-link-used": "/account/password/reset/1-expired/",
+}
+
+
+def look_at(page: Page, name: str, address: str, picture: Callable[[str], None]) -> list[str]:
+    """Open a page and return what is wrong with it."""
+    page.goto(address)
+    problems = [f"{name}: {problem}" for problem in accessibility_problems(page)]
+    width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    if width > 0:
+        problems.append(f"{name}: {width} px wider than the window")
+    picture(name)
+    return problems
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_every_page_is_accessible_and_fits(
+    furnished: dict[str, str],
+    alice: User,
+    open_page: Callable[..., Page],
+    enter: Callable[..., Page],
+    keep: Callable[[Page, str], None],
+    theme: str,
+    size: dict[str, int],
+) -> None:
+    page = open_page(viewport=size, color_scheme=theme)
+
+    def picture(name: str) -> None:
+        keep(page, f"{name}-{theme}-{size['width']}")
+
+    problems = [line for name, address in PUBLIC.items() for line in look_at(page, name, address, picture)]
+    enter(alice, page=page)
+    problems += [line for name, address in furnished.items() for line in look_at(page, name, address, picture)]
+    assert problems == []
+
+
+def test_an_automation_is_checked_and_says_which_variable_has_no_value(
+    furnished: dict[str, str], alice: User, enter: Callable[..., Page], keep: Callable[[Page, str], None]
+) -> None:
+    page = enter(alice)
+    page.goto(furnished["automation"])
+    page.get_by_role("button", name="Check").click()
+    row = page.get_by_role("listitem").filter(has_text="MISTYPED")
+    expect(row).to_contain_text("JSON key not found")
+    expect(row).to_contain_text("Keys of this secret: options, password, port, username")
+    expect(page.get_by_role("listitem").filter(has_text="DATABASE_PASSWORD")).to_contain_text("has a value")
+    assert json.loads(seed.DATABASE.value)["password"] not in page.content()
+    keep(page, "automation-checked")
+
+
+def test_support_staff_find_their_way_in_django_admin(
+    furnished: dict[str, str],
+    acme: Organization,
+    open_page: Callable[..., Page],
+    enter: Callable[..., Page],
+    keep: Callable[[Page, str], None],
+) -> None:
+    support = User.objects.create_superuser("support@crewadmin.example", "correct horse battery staple")
+    page = open_page()
+    page.goto("/support/")
+    page.get_by_label("Email").or_(page.get_by_label("E-mail")).first.fill(support.email)
+    page.get_by_label("Password", exact=True).fill("correct horse battery staple")
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/support/")
+    page.get_by_role("link", name="Secret provider credentials").last.click()
+    page.get_by_role("link", name="aws-prod").click()
+    expect(page.get_by_text("aws-prod").first).to_be_visible()
+    assert seed.READER.secret_access_key not in page.content()
+    keep(page, "support-credential")

@@ -1,0 +1,142 @@
+"""The guide's set-ups and its table of symptoms, against the sandbox, which refuses as AWS does."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from credentials.providers.aws.provider import AwsSecretsManager
+from credentials.providers.base import Fetched, ProbeResult, ProviderError, Step
+from credentials.providers.failures import FailureCode
+from crewadmin.redaction import Secret
+from sandbox import seed
+from sandbox.aws import Sandbox
+
+ASSUMED = {"role_arn": seed.ROLE_ARN, "external_id": seed.EXTERNAL_ID}
+
+
+def opened(user: seed.User = seed.READER, /, **settings: str) -> AwsSecretsManager:
+    entered = {
+        "region": seed.REGION,
+        "access_key_id": user.access_key_id,
+        "secret_access_key": user.secret_access_key,
+        **settings,
+    }
+    form = AwsSecretsManager.form(entered)
+    assert form.is_valid(), form.errors
+    config, secrets = form.settings({})
+    return AwsSecretsManager(config, Secret(secrets))
+
+
+def failed(result: ProbeResult) -> tuple[Step, FailureCode | None]:
+    assert result.failure is not None
+    return result.failure.step, result.failure.code
+
+
+@pytest.mark.parametrize(("user", "entered"), [(seed.READER, {}), (seed.READER, ASSUMED), (seed.ROLE_ONLY, ASSUMED)])
+@pytest.mark.parametrize("secret", seed.SECRETS, ids=lambda secret: secret.name)
+def test_the_guides_two_methods_connect_and_read(
+    user: seed.User, entered: dict[str, str], secret: seed.Secret, sandbox: Sandbox
+) -> None:
+    aws = opened(user, **entered)
+    result = aws.probe(secret.name)
+    assert result.ok, result.failure
+    assert result.steps[1].facts["account"] == seed.ACCOUNT_ID
+    answer = aws.fetch([secret.name])[secret.name]
+    assert isinstance(answer, Fetched)
+    assert answer.value is not None
+    assert (answer.value.reveal(), answer.version_id) == (secret.value, secret.version_id)
+
+
+def test_a_secret_is_read_by_its_arn_too(sandbox: Sandbox) -> None:
+    assert isinstance(opened().fetch([seed.DATABASE.arn])[seed.DATABASE.arn], Fetched)
+
+
+@pytest.mark.parametrize(
+    ("entered", "expected"),
+    [
+        ({"access_key_id": "AKIARZPUZDIKZEXAMPLE"}, (Step.IDENTITY, FailureCode.ACCESS_KEY_ID_UNKNOWN)),
+        ({"secret_access_key": "w" * 40}, (Step.IDENTITY, FailureCode.SECRET_ACCESS_KEY_WRONG)),
+        ({"region": "eu-south-1"}, (Step.IDENTITY, FailureCode.REGION_NOT_ENABLED)),
+        ({**ASSUMED, "external_id": "another-id"}, (Step.ASSUME_ROLE, FailureCode.ROLE_NOT_ASSUMED)),
+        ({"role_arn": seed.ROLE_ARN}, (Step.ASSUME_ROLE, FailureCode.ROLE_NOT_ASSUMED)),
+        ({**ASSUMED, "role_arn": seed.ROLE_ARN + "X"}, (Step.ASSUME_ROLE, FailureCode.ROLE_NOT_ASSUMED)),
+    ],
+)
+def test_what_was_entered_wrong_is_named(
+    entered: dict[str, str], expected: tuple[Step, FailureCode], sandbox: Sandbox
+) -> None:
+    assert failed(opened(**entered).probe(seed.OPENAI_KEY.name)) == expected
+
+
+def test_a_deactivated_key_is_not_known_any_more(sandbox: Sandbox) -> None:
+    sandbox.deactivate_key()
+    assert failed(opened().probe()) == (Step.IDENTITY, FailureCode.ACCESS_KEY_ID_UNKNOWN)
+
+
+@pytest.mark.parametrize("minutes", [-30, 30])
+def test_a_wrong_clock_is_told_from_a_wrong_secret(minutes: int, sandbox: Sandbox) -> None:
+    sandbox.set_clock_offset(timedelta(minutes=minutes))
+    result = opened().probe()
+    assert failed(result) == (Step.IDENTITY, FailureCode.CLOCK_SKEW)
+    assert result.failure is not None
+    assert abs(int(result.failure.facts["skew_seconds"]) + minutes * 60) < 5
+
+
+def test_a_policy_that_is_not_attached_is_named_with_its_action(sandbox: Sandbox) -> None:
+    sandbox.detach_policy()
+    result = opened().probe(seed.OPENAI_KEY.name)
+    assert failed(result) == (Step.LIST, FailureCode.LIST_DENIED)
+    assert result.failure is not None
+    assert result.failure.facts["action"] == "secretsmanager:ListSecrets"
+    assert result.failure.facts["arn"] == seed.READER.arn
+
+
+def test_a_reader_of_some_secrets_fails_the_test_and_still_reads_them(sandbox: Sandbox) -> None:
+    result = opened(seed.SCOPED_READER).probe(seed.PAYMENTS_KEY.name)
+    assert failed(result) == (Step.LIST, FailureCode.LIST_DENIED)
+    assert [str(step.state) for step in result.steps[-2:]] == ["passed", "passed"]
+
+
+@pytest.mark.parametrize("break_it", [lambda sandbox: None, lambda sandbox: sandbox.disable_kms_key()])
+def test_a_key_that_may_not_be_used_is_named(break_it: Any, sandbox: Sandbox) -> None:
+    assert failed(opened(seed.NO_KMS).probe(seed.PAYMENTS_KEY.name)) == (Step.READ, FailureCode.KMS_DENIED)
+
+
+def test_a_disabled_key_is_told_from_a_forbidden_one(sandbox: Sandbox) -> None:
+    sandbox.disable_kms_key()
+    assert failed(opened().probe(seed.PAYMENTS_KEY.name)) == (Step.READ, FailureCode.KMS_KEY_UNUSABLE)
+
+
+def test_a_missing_inline_policy_is_named(sandbox: Sandbox) -> None:
+    sandbox.remove_inline_policy()
+    step, code = failed(opened(**ASSUMED).probe())
+    assert step is Step.ASSUME_ROLE
+    assert code in (FailureCode.ASSUME_ROLE_NOT_ALLOWED, FailureCode.ROLE_NOT_ASSUMED)
+
+
+def test_a_region_without_secrets_is_an_advice(sandbox: Sandbox) -> None:
+    result = opened(region=seed.EMPTY_REGION).probe()
+    assert result.ok
+    assert result.steps[3].code is FailureCode.NO_SECRETS_IN_REGION
+
+
+def test_what_is_wrong_with_each_secret_is_told_apart(sandbox: Sandbox) -> None:
+    sandbox.put_secret("bytes", b"\x00\x01")
+    sandbox.delete_secret(seed.DATABASE.name)
+    answers = opened().fetch([seed.OPENAI_KEY.name, "missing", seed.DATABASE.name, "not a name", "bytes"])
+    codes = {name: answer.code for name, answer in answers.items() if isinstance(answer, ProviderError)}
+    assert codes["missing"] is FailureCode.SECRET_NOT_FOUND
+    assert codes[seed.DATABASE.name] is FailureCode.SECRET_DELETED
+    assert answers["bytes"] == Fetched(None, answers["bytes"].version_id)  # type: ignore[union-attr]  # a Fetched
+    assert isinstance(answers[seed.OPENAI_KEY.name], Fetched)
+
+
+def test_many_secrets_cost_one_sign_in_and_one_call_each(sandbox: Sandbox) -> None:
+    names = [f"many/{number}" for number in range(40)]
+    for name in names:
+        sandbox.put_secret(name, f"value of {name}")
+    answers = opened(seed.ROLE_ONLY, **ASSUMED).fetch(names + names)
+    assert all(isinstance(answer, Fetched) for answer in answers.values())
+    assert [call.action for call in sandbox.calls].count("AssumeRole") == 1
+    assert len(sandbox.calls) == 41
