@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -9,7 +10,10 @@ from django.utils.translation import gettext_lazy
 
 from .models import ConnectionTest
 from .providers.base import SkipReason, Step, StepState
-from .providers.failures import FailureCode, explain
+from .providers.failures import MAY_BE_PROPAGATION, FailureCode, explain
+
+#: After a change in IAM; "a minute or two" in the guide, with some room for a person to get here.
+_PROPAGATION = timedelta(minutes=5)
 
 _FACT_LABELS = {
     "account": gettext_lazy("Account"),
@@ -51,8 +55,9 @@ class StepView:
 
 
 def steps_of(test: ConnectionTest) -> list[StepView]:
-    """Return a test's steps in words."""
-    return [_step_view(step) for step in test.steps]
+    """Return a test's steps in words; soon after the credential was entered, what new IAM credentials show is named."""
+    is_new = test.created_at - test.credential.updated_at < _PROPAGATION
+    return [_step_view(step, is_new=is_new) for step in test.steps]
 
 
 def toast_for(test: ConnectionTest) -> Toast:
@@ -85,7 +90,7 @@ def _proof(test: ConnectionTest) -> str:
     ) % {"account": facts.get("account", "")}
 
 
-def _step_view(step: Mapping[str, Any]) -> StepView:
+def _step_view(step: Mapping[str, Any], *, is_new: bool) -> StepView:
     failure = explain(FailureCode(step["code"]), step["facts"]) if step["code"] else None
     skipped = str(_SKIPPED[SkipReason(step["skipped"])]) if step["skipped"] else ""
     return StepView(
@@ -94,6 +99,14 @@ def _step_view(step: Mapping[str, Any]) -> StepView:
         milliseconds=step["milliseconds"],
         title=str(failure.title) if failure else "",
         detail=str(failure.cause) if failure else skipped,
-        steps=tuple(str(line) for line in failure.steps) if failure else (),
+        steps=tuple(str(line) for line in failure.steps) + _propagation(step["code"], is_new=is_new) if failure else (),
         facts=tuple((str(label), step["facts"][name]) for name, label in _FACT_LABELS.items() if name in step["facts"]),
     )
+
+
+def _propagation(code: str, *, is_new: bool) -> tuple[str, ...]:
+    """Return one more thing to do where the failure may pass by itself."""
+    if not is_new or FailureCode(code) not in MAY_BE_PROPAGATION:
+        return ()
+    just_created = explain(FailureCode.JUST_CREATED)
+    return (f"{just_created.title}. {just_created.steps[0]}",)

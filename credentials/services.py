@@ -58,13 +58,14 @@ def change_credential(
     secrets: Mapping[str, str],
     is_default: bool,
 ) -> Credential:
-    """Store what changed, and nothing if nothing did. Raises ValidationError (for `name`) if the name is taken.
+    """Store what changed, and nothing if nothing did.
 
     A change of config or secrets counts the version up: earlier test results are then shown as outdated.
+    Raises ValidationError (for `name`) if the name is taken, and Credential.DoesNotExist if it was deleted meanwhile.
     """
     organization = credential.organization
     with changing(organization):
-        credential = Credential.objects.get(pk=credential.pk)
+        credential = _current(credential)
         changed = _changed_fields(credential, name, config, secrets, is_default=is_default)
         if not changed:
             return credential
@@ -81,18 +82,28 @@ def change_credential(
 
 
 def make_default(credential: Credential, by: User | None) -> None:
-    """Make a credential the one that variables get which name only its provider."""
+    """Make a credential the one that variables get which name only its provider.
+
+    Raises Credential.DoesNotExist if it was deleted meanwhile; the default then stays where it is.
+    """
     organization = credential.organization
     with changing(organization):
+        credential = _current(credential)
+        if credential.is_default:
+            return
         _clear_default(organization, credential.provider)
         Credential.objects.filter(pk=credential.pk).update(is_default=True)
         record(organization, by, Action.CREDENTIAL_MADE_DEFAULT, credential, {"provider": credential.provider})
 
 
 def delete_credential(credential: Credential, by: User | None) -> None:
-    """Delete a credential that nothing refers to. Raises CredentialInUseError otherwise."""
+    """Delete a credential that nothing refers to.
+
+    Raises CredentialInUseError otherwise, and Credential.DoesNotExist if it was deleted meanwhile.
+    """
     organization = credential.organization
     with changing(organization):
+        credential = _current(credential)
         if uses_of(credential).exists():
             raise CredentialInUseError
         record(organization, by, Action.CREDENTIAL_DELETED, credential, {"provider": credential.provider})
@@ -114,7 +125,7 @@ def run_connection_test(credential: Credential, by: User | None, secret_name: st
     result = _probe(credential, target)
     milliseconds = round((perf_counter() - started) * 1000)
     with changing(organization):
-        current = Credential.objects.only("pk", "name").get(pk=credential.pk)
+        current = _current(credential)
         test = ConnectionTest.objects.create(
             credential=current,
             credential_version=credential.version,
@@ -128,6 +139,11 @@ def run_connection_test(credential: Credential, by: User | None, secret_name: st
         record(organization, by, Action.CREDENTIAL_TESTED, credential, _outcome(result))
     credential.last_test = test
     return test
+
+
+def _current(credential: Credential) -> Credential:
+    """Return the row as it is now; the caller holds the organization's row."""
+    return Credential.objects.select_related("organization").get(pk=credential.pk)
 
 
 def _probe(credential: Credential, target: str | None) -> ProbeResult:

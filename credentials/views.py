@@ -69,6 +69,8 @@ def credential_edit(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
             credential = services.change_credential(credential, request.user, **forms.values())
         except ValidationError as error:
             forms.refuse(error)
+        except Credential.DoesNotExist:
+            raise Http404 from None
         else:
             messages.success(request, _("Credential “%(name)s” was saved.") % {"name": credential})
             return redirect("credential_detail", request.organization.uuid, credential.uuid)
@@ -117,6 +119,8 @@ def credential_delete(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
             services.delete_credential(credential, request.user)
         except services.CredentialInUseError:
             pass  # the page below says by what
+        except Credential.DoesNotExist:
+            raise Http404 from None
         else:
             messages.success(request, _("Credential “%(name)s” was deleted.") % {"name": credential})
             return redirect("credential_list", request.organization.uuid)
@@ -130,7 +134,10 @@ def credential_delete(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
 def credential_make_default(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     """Make a credential the default of its provider."""
     credential = _credential(request, uuid)
-    services.make_default(credential, request.user)
+    try:
+        services.make_default(credential, request.user)
+    except Credential.DoesNotExist:
+        raise Http404 from None
     messages.success(
         request,
         _("“%(name)s” is now the default credential for %(provider)s.")

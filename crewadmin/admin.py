@@ -16,7 +16,7 @@ class SupportSite(admin.AdminSite):
     index_title = _("Metadata for support staff")
 
     def register(self, model_or_iterable: Any, admin_class: type[Any] | None = None, **options: Any) -> None:
-        """Take read-only pages; leave out what other packages bring (groups, login addresses), which could be changed."""
+        """Take read-only pages; what other packages bring (groups, login addresses) could be changed, and stays out."""
         if admin_class is not None and issubclass(admin_class, ReadOnlyAdmin):
             super().register(model_or_iterable, admin_class, **options)
 

@@ -93,16 +93,17 @@ class MaskEverything(SafeExceptionReporterFilter):
         """Return no settings: addresses of databases and caches carry passwords."""
         return {}
 
-    def get_safe_request_meta(self, request: HttpRequest) -> dict[str, Any]:
+    def get_safe_request_meta(self, request: HttpRequest | None) -> dict[str, Any]:
         """Return each header's name, and the value of those in SHOWN_META.
 
         Under `runserver` all of the process environment is among them.
         """
-        return {name: value if name in SHOWN_META else MASK for name, value in request.META.items()}
+        meta = request.META if request else {}
+        return {name: value if name in SHOWN_META else MASK for name, value in meta.items()}
 
-    def get_safe_cookies(self, request: HttpRequest) -> dict[str, Any]:
+    def get_safe_cookies(self, request: HttpRequest | None) -> dict[str, Any]:
         """Return every cookie's name with a mask for its value."""
-        return dict.fromkeys(request.COOKIES, MASK)
+        return dict.fromkeys(request.COOKIES if request else (), MASK)
 
     def get_post_parameters(self, request: HttpRequest | None) -> MultiValueDict[str, Any]:
         """Return every posted field's name with a mask for its value."""

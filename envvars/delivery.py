@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
@@ -45,5 +46,7 @@ def become(command: Sequence[str], values: Values) -> NoReturn:
     The command takes over the process id: signals reach it and its exit code is the caller's. It gets this process's
     environment without crewadmin's own settings, which hold the keys. Raises OSError if it cannot be started.
     """
+    # Python ignores this signal, and what is ignored is inherited: a pipeline in the command would not end.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     inherited = {name: text for name, text in os.environ.items() if name not in OWN_NAMES}
     os.execvpe(command[0], list(command), inherited | {key: value.reveal() for key, value in values.items()})  # noqa: S606 - running the operator's command is the job

@@ -18,13 +18,15 @@ from organizations.access import Access
 from organizations.models import Organization
 
 from .models import Automation, EnvironmentVariable
-from .references import Reference
+from .references import Reference, fits_environment
 from .services import Value
 
 Source = EnvironmentVariable.Source
 
 #: Beyond this many, boxes to tick become a list of names to type or paste.
 MOST_BOXES = 200
+#: More names than this in one text are a mistake; each would cost the database a parameter.
+MOST_NAMES = 5_000
 #: A process argument or environment string is limited to 128 KiB on Linux; vaults allow 64 KiB.
 MOST_BYTES = 65_536
 
@@ -68,8 +70,10 @@ class ChosenField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]  # 
 
     def clean(self, value: Any) -> Any:
         """Refuse what no row can be called before the database is asked."""
+        if len(value or ()) > MOST_NAMES:
+            raise ValidationError(_("Name 5,000 at most."), code="too_many")
         for name in value or ():
-            if "\0" in str(name) or len(str(name)) > 200:
+            if not fits_environment(str(name)) or len(str(name)) > 200:
                 raise ValidationError(_("One of these is no name of ours."), code="invalid_choice")
         return super().clean(value)
 
@@ -127,7 +131,7 @@ class VariableForm(forms.Form):
     def clean_value(self) -> str:
         """Keep line breaks as one character (browsers send two), and refuse what no environment can hold."""
         value = str(self.cleaned_data["value"]).replace("\r\n", "\n")
-        if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
+        if not fits_environment(value):
             raise ValidationError(
                 _("Remove the characters that an environment variable cannot hold (NUL, lone surrogates).")
             )
@@ -139,6 +143,8 @@ class VariableForm(forms.Form):
         """Require what the chosen source needs, and drop what belongs to the other one."""
         cleaned = super().clean() or self.cleaned_data
         source = cleaned.get("source", "")
+        if source:  # the page hides the other field, and an error in it
+            self.errors.pop("secret_name" if source == Source.DIRECT else "value", None)
         if source == Source.DIRECT:
             keeps = self.variable is not None and self.variable.source == Source.DIRECT
             if not cleaned.get("value") and not keeps and "value" not in self.errors:
@@ -154,7 +160,7 @@ class VariableForm(forms.Form):
             self.add_error("secret_name", _("A secret's name has letters, digits and /_+=.@-: only, before any “#”."))
         elif len(reference.json_key) > 512:
             self.add_error("secret_name", _("The JSON key after “#” may have 512 characters at most."))
-        elif self.cleaned_data["secret_name"].endswith("#"):
+        elif not reference.json_key and self.cleaned_data["secret_name"].endswith("#"):
             self.add_error("secret_name", _("Name the JSON key after “#”, or remove the “#”."))
 
     def values(self) -> dict[str, Any]:
@@ -162,7 +168,7 @@ class VariableForm(forms.Form):
         return {
             "key": self.cleaned_data["key"],
             "value": self._value(),
-            "automations": self.cleaned_data["automations"],
+            "automations": self.cleaned_data["automations"].all(),  # asked again when it is stored
         }
 
     def _value(self) -> Value:
@@ -207,7 +213,7 @@ def _initial(variable: EnvironmentVariable | None) -> dict[str, Any]:
         "key": variable.key,
         "source": _source_value(variable),
         "secret_name": variable.reference_label,
-        "automations": [automation.slug for automation in variable.automations.all()],
+        "automations": list(variable.automations.order_by("slug").values_list("slug", flat=True)),
     }
 
 
@@ -247,7 +253,9 @@ class AutomationForm(forms.Form):
 
     def values(self) -> dict[str, Any]:
         """Return the arguments of `envvars.services`; only after `is_valid`."""
-        return {name: self.cleaned_data[name] for name in ("name", "slug", "variables")}
+        cleaned = self.cleaned_data
+        # The variables are asked again when they are stored.
+        return {"name": cleaned["name"], "slug": cleaned["slug"], "variables": cleaned["variables"].all()}
 
 
 def _automation_initial(automation: Automation | None) -> dict[str, Any]:

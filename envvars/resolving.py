@@ -82,7 +82,7 @@ def resolve(automation: Automation) -> Resolution:
             problems.append(outcome)
         else:
             values[variable.key] = outcome
-    return Resolution(values, tuple(problems), len(answers))
+    return Resolution(values, tuple(problems), sum(isinstance(answer, Fetched) for answer in answers.values()))
 
 
 # A secret is read with one credential: the same name may be another secret in another account.

@@ -32,7 +32,10 @@ class Value:
 def add_variable(
     organization: Organization, by: User | None, *, key: str, value: Value, automations: Iterable[Automation] = ()
 ) -> EnvironmentVariable:
-    """Store a variable and assign it. Raises ValidationError (for `key`) if the organization has that key already."""
+    """Store a variable and assign it.
+
+    Raises ValidationError if the organization has that `key` already, or for a `source` that was deleted meanwhile.
+    """
     variable = EnvironmentVariable(organization=organization, created_by=by)
     with changing(organization):
         _take_key(variable, key)
@@ -53,7 +56,8 @@ def change_variable(
 ) -> EnvironmentVariable:
     """Store what changed; a direct value without text keeps the stored one.
 
-    Raises ValidationError (for `key`) if another variable of the organization has that key.
+    Raises ValidationError if another variable of the organization has that `key`, or for a `source` that was deleted
+    meanwhile, and EnvironmentVariable.DoesNotExist if the variable itself was.
     """
     organization = variable.organization
     with changing(organization):
@@ -70,8 +74,12 @@ def change_variable(
 
 
 def delete_variable(variable: EnvironmentVariable, by: User | None) -> None:
-    """Delete a variable; automations that had it no longer receive it."""
+    """Delete a variable; automations that had it no longer receive it.
+
+    Raises EnvironmentVariable.DoesNotExist if it was deleted meanwhile.
+    """
     with changing(variable.organization):
+        variable = EnvironmentVariable.objects.select_related("organization").get(pk=variable.pk)
         record(variable.organization, by, Action.VARIABLE_DELETED, variable)
         variable.delete()
 
@@ -92,7 +100,10 @@ def add_automation(
 def change_automation(
     automation: Automation, by: User | None, *, name: str, slug: str, variables: Iterable[EnvironmentVariable]
 ) -> Automation:
-    """Store what changed. Raises ValidationError if the name or short name is taken."""
+    """Store what changed.
+
+    Raises ValidationError if the name or short name is taken, and Automation.DoesNotExist if it was deleted meanwhile.
+    """
     organization = automation.organization
     with changing(organization):
         automation = Automation.objects.get(pk=automation.pk)
@@ -110,8 +121,9 @@ def change_automation(
 
 
 def delete_automation(automation: Automation, by: User | None) -> None:
-    """Delete an automation; its variables stay."""
+    """Delete an automation; its variables stay. Raises Automation.DoesNotExist if it was deleted meanwhile."""
     with changing(automation.organization):
+        automation = Automation.objects.select_related("organization").get(pk=automation.pk)
         record(automation.organization, by, Action.AUTOMATION_DELETED, automation)
         automation.delete()
 
@@ -126,6 +138,9 @@ def _take_key(variable: EnvironmentVariable, key: str) -> None:
 
 
 def _take_value(variable: EnvironmentVariable, value: Value, by: User | None) -> None:
+    credentials = Credential.objects.filter(organization=variable.organization)
+    if value.credential and not credentials.filter(pk=value.credential.pk).exists():
+        raise ValidationError({"source": _("This credential was deleted meanwhile. Choose another value source.")})
     variable.source = value.source
     variable.provider = value.provider
     variable.credential = value.credential

@@ -56,7 +56,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.name or self.email
 
 
-class Organization(models.Model):
+class Organization(models.Model):  # type: ignore[django-manager-missing]  # of guardian's untyped reverse relation
     """A tenant. Everything that people work with belongs to exactly one."""
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
@@ -85,7 +85,8 @@ class Organization(models.Model):
 class OrganizationGroupPermission(GroupObjectPermissionBase):  # type: ignore[misc]  # guardian is untyped
     """A permission of a role's group on an organization; vanishes with either (a direct foreign key)."""
 
-    content_object = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
+    # Not "+": guardian finds this table by the way back, and writes to its generic one where there is none.
+    content_object = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="group_permissions")
 
 
 class Role(models.Model):

@@ -1,11 +1,16 @@
-"""What templates cannot say themselves: the classes of a control, a moment in time, the current place."""
+"""What templates cannot say themselves: the classes of a control, icons, a moment in time, the current place."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
+from uuid import UUID
 
 from django import forms, template
 from django.forms import BoundField
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from heroicons.templatetags import heroicons
 
 register = template.Library()
 
@@ -14,6 +19,8 @@ _CLASSES: tuple[tuple[type[forms.Widget], str], ...] = (
     (forms.CheckboxInput, "form-check-input"),
     (forms.Select, "form-select"),
 )
+_ICON_KINDS = {"outline": heroicons.heroicon_outline, "mini": heroicons.heroicon_mini}
+_ANY = UUID(int=0)
 
 
 @register.filter
@@ -41,6 +48,33 @@ def timestamp(moment: datetime | None) -> SafeString:
         return SafeString()
     moment = moment.astimezone(UTC)
     return format_html('<time datetime="{}">{} UTC</time>', f"{moment:%Y-%m-%dT%H:%M:%SZ}", f"{moment:%Y-%m-%d %H:%M}")
+
+
+@register.simple_tag
+@cache
+def icon(name: str, size: int = 18, kind: str = "outline", anchor: str = "") -> SafeString:
+    """Render a Heroicon inline, `size` CSS pixels wide; kinds are "outline" (drawn for 24 px) and "mini" (for 20 px).
+
+    `anchor` gives it an id to be repeated by `<use>`. Drawing one costs about 70 microseconds, and a page shows twenty:
+    they are drawn once per process.
+    """
+    attributes = {"id": anchor} if anchor else {}
+    return SafeString(_ICON_KINDS[kind](name, size=size, **attributes))
+
+
+@dataclass(frozen=True)
+class AddressParts:
+    """An address without the UUID in its middle."""
+
+    before: str
+    after: str
+
+
+@register.simple_tag
+def address_parts(url_name: str, organization: UUID) -> AddressParts:
+    """Return what stands before and after a row's UUID in an address: reversing each row's costs more than the row."""
+    before, _uuid, after = reverse(url_name, args=[organization, _ANY]).partition(str(_ANY))
+    return AddressParts(before, after)
 
 
 @register.simple_tag(takes_context=True)

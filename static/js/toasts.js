@@ -16,15 +16,7 @@ function startAll() {
   [...region.querySelectorAll(".toast")].slice(0, -MOST).forEach((toast) => toast.remove());
 }
 
-/* No answer, or one that cannot be shown: say so instead of staying silent. */
-function sayBroken() {
-  region.append(document.getElementById("toast-broken").content.cloneNode(true));
-}
-
 if (region) {
   startAll();
   new MutationObserver(startAll).observe(region, { childList: true });
-  document.addEventListener("htmx:responseError", sayBroken);
-  document.addEventListener("htmx:sendError", sayBroken);
-  document.addEventListener("htmx:timeout", sayBroken);
 }

@@ -1,6 +1,5 @@
 """What the tests of sealing share: rows with a canary behind their sealed columns, and the raw column."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -46,7 +45,7 @@ def variable(acme: Organization, alice: User) -> EnvironmentVariable:
 
 
 @pytest.fixture
-def unsealed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[models.Model]]:
+def unsealed(monkeypatch: pytest.MonkeyPatch) -> list[models.Model]:
     """Every row whose sealed column was opened since."""
     rows: list[Any] = []
     unseal = sealing.unseal
@@ -56,7 +55,7 @@ def unsealed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[models.Model]]:
         return unseal(row, field_name, sealed)
 
     monkeypatch.setattr(sealing, "unseal", counting)
-    yield rows
+    return rows
 
 
 def read_column(row: models.Model, column: str) -> bytes:

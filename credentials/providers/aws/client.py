@@ -56,8 +56,9 @@ class Keys:
 class IsolatedSession(Session):
     """A botocore session blind to its host: no AWS_* variables, no files, no container or instance identity.
 
-    Every setting is botocore's own default, service descriptions come from inside the package, and there is no place
-    to look for credentials or tokens: a client without explicit keys has none.
+    Every setting is botocore's own default (regional STS, no FIPS or dual-stack endpoints, no telemetry), service
+    descriptions come from inside the package, and there is no place to look for credentials or tokens: a client
+    without explicit keys has none.
     """
 
     def __init__(self) -> None:
@@ -98,18 +99,16 @@ class Transport(URLLib3Session):
         self._sockets: list[socket] = []
         self._cut = False
         self._manager.pool_classes_by_scheme = {
-            "http": _reporting(AWSHTTPConnectionPool, self._sockets.append),
-            "https": _reporting(AWSHTTPSConnectionPool, self._sockets.append),
+            "http": _reporting(AWSHTTPConnectionPool, self._connected),
+            "https": _reporting(AWSHTTPSConnectionPool, self._connected),
         }
 
     def send(self, request: AWSRequest | AWSPreparedRequest) -> AWSResponse:
         """Send a request and read its answer.
 
-        Raises ResponseTooLargeError for an answer longer than the limit, ConnectionAbortedError after `cut`, and what
-        botocore and urllib3 raise for a network that fails.
+        Raises ResponseTooLargeError for an answer longer than the limit, and what botocore and urllib3 raise for a
+        network that fails, or was cut off.
         """
-        if self._cut:
-            raise ConnectionAbortedError
         request.stream_output = True  # leaves the reading to us
         response = super().send(request)
         body = response.raw.read(self._body + 1)
@@ -120,7 +119,7 @@ class Transport(URLLib3Session):
         return response
 
     def cut(self) -> None:
-        """End every connection now; a thread that waits on one wakes up. Requests after this are refused."""
+        """End every connection, now and when it is made; a thread that waits on one wakes up."""
         self._cut = True
         for connection in tuple(self._sockets):
             try:
@@ -129,6 +128,11 @@ class Transport(URLLib3Session):
             except OSError:  # closed already
                 continue
         self.close()
+
+    def _connected(self, connection: socket) -> None:
+        self._sockets.append(connection)
+        if self._cut:  # while this one was being made
+            raise ConnectionAbortedError
 
 
 class _Body(io.BytesIO):
@@ -188,7 +192,7 @@ class Calls:
                 service,
                 region_name=region,
                 endpoint_url=self._endpoint_url,
-                verify=True,
+                verify=True,  # given, so that REQUESTS_CA_BUNDLE is not read
                 aws_access_key_id=keys.access_key_id,
                 aws_secret_access_key=secret,
                 aws_session_token=keys.session_token.reveal() if keys.session_token else None,
@@ -224,7 +228,4 @@ def _config(attempts: int) -> Config:
     return Config(
         retries={"mode": "standard", "total_max_attempts": attempts},
         ignore_configured_endpoint_urls=True,  # type: ignore[call-arg]  # missing in the stubs
-        proxies={},
-        use_fips_endpoint=False,
-        use_dualstack_endpoint=False,
     )

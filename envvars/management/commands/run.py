@@ -38,7 +38,7 @@ class Command(BaseCommand):
         for problem in resolution.problems:
             self.stderr.write(problem_line(problem))
         self.stderr.write(
-            _("%(values)d variables, %(secrets)d secrets read, %(problems)d problems")
+            _("variables: %(values)d, secrets read: %(secrets)d, problems: %(problems)d")
             % {
                 "values": len(resolution.values),
                 "secrets": resolution.secrets_read,
@@ -53,5 +53,5 @@ class Command(BaseCommand):
         try:
             become(command, resolution.values)
         except OSError as error:
-            code = 127 if isinstance(error, FileNotFoundError) else 126
+            code = 127 if isinstance(error, FileNotFoundError | NotADirectoryError) else 126
             raise CommandError(f"{command[0]}: {error.strerror}", returncode=code) from None

@@ -23,9 +23,12 @@ from .conftest import MakeProvider, ServeAws
 from .wire import GOOD, Request, http, json_error, scripted, sts_error
 
 F = FailureCode
-HASTY = Limits(connect=0.4, read=0.4, total=1.0, attempts=2)
+#: For faults that answer at once, one way or another.
+PATIENT = Limits(connect=5, read=5, total=10, attempts=2)
+#: For faults that never end.
+HASTY = Limits(connect=0.5, read=0.5, total=1.5, attempts=2)
 #: Seconds beyond the deadline that a busy machine may need to come back.
-GRACE = 1.0
+GRACE = 2.0
 
 
 def hang(request: Request, connection: socket.socket) -> None:
@@ -84,9 +87,6 @@ def always(answer: bytes) -> Callable[[Request, socket.socket], bytes]:
 
 
 FAULTS: dict[str, tuple[Callable[[Request, socket.socket], bytes | None], set[FailureCode]]] = {
-    "hang": (hang, {F.TIMED_OUT}),
-    "drip": (drip, {F.TIMED_OUT}),
-    "drip_body": (drip_body, {F.TIMED_OUT}),
     "reset": (reset, {F.CONNECTION_LOST}),
     "close": (close, {F.CONNECTION_LOST}),
     "close_halfway": (close_halfway, {F.CONNECTION_LOST, F.UNEXPECTED_RESPONSE}),
@@ -115,7 +115,7 @@ FAULTS: dict[str, tuple[Callable[[Request, socket.socket], bytes | None], set[Fa
             if request.action == "GetCallerIdentity"
             else json_error("ThrottlingException", "Rate exceeded")
         ),
-        {F.THROTTLED, F.TIMED_OUT},  # the pause before the second try may outlast this deadline
+        {F.THROTTLED},
     ),
 }
 
@@ -127,20 +127,40 @@ def only_at(action: str, fault: Callable[[Request, socket.socket], bytes | None]
     return lambda request, connection: fault(request, connection) if request.action == action else GOOD[request.action]
 
 
+def wait_for_threads() -> list[threading.Thread]:
+    """Give the threads of earlier calls some seconds to end; return those that have not."""
+    give_up = time.monotonic() + 5
+    while left := [thread for thread in threading.enumerate() if thread.name.startswith("aws")]:
+        if time.monotonic() > give_up:
+            break
+        time.sleep(0.02)
+    return left
+
+
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_is_a_failed_step_in_time(name: str, step: Step, serve: ServeAws, provider: MakeProvider) -> None:
+def test_a_fault_is_a_failed_step(name: str, step: Step, serve: ServeAws, provider: MakeProvider) -> None:
     fault, codes = FAULTS[name]
     serve(only_at(STEPS[step], fault))
-    start = time.monotonic()
-    result = provider(limits=HASTY).probe("db")
-    seconds = time.monotonic() - start
+    result = provider(limits=PATIENT).probe("db")
     assert not result.ok
     assert result.failure is not None
     assert result.failure.step is step
     assert result.failure.code in codes
-    assert seconds < HASTY.total + GRACE
     assert all(later.state is StepState.SKIPPED for later in result.steps[result.steps.index(result.failure) + 1 :])
+
+
+@pytest.mark.parametrize("step", [Step.IDENTITY, Step.READ])
+@pytest.mark.parametrize("endless", [hang, drip, drip_body])
+def test_a_server_that_never_ends_is_left_in_time(
+    endless: Callable[[Request, socket.socket], None], step: Step, serve: ServeAws, provider: MakeProvider
+) -> None:
+    serve(only_at(STEPS[step], endless))
+    start = time.monotonic()
+    failure = provider(limits=HASTY).probe("db").failure
+    assert time.monotonic() - start < HASTY.total + GRACE
+    assert failure is not None
+    assert (failure.step, failure.code) == (step, F.TIMED_OUT)
 
 
 def test_a_flood_is_not_read_into_memory(serve: ServeAws, provider: MakeProvider) -> None:
@@ -157,17 +177,33 @@ def test_a_flood_is_not_read_into_memory(serve: ServeAws, provider: MakeProvider
     assert peak < 16_000_000  # the server's own megabyte included
 
 
+def test_an_answer_that_is_too_long_is_refused_although_its_beginning_would_do(
+    serve: ServeAws, provider: MakeProvider
+) -> None:
+    serve(scripted(ListSecrets=http(200, '{"SecretList": []}' + " " * Limits().body)))
+    failure = provider(limits=Limits(total=10)).probe().failure
+    assert failure is not None
+    assert (failure.step, failure.code) == (Step.LIST, F.UNEXPECTED_RESPONSE)
+
+
 def test_an_answer_is_not_followed_to_where_it_points(serve: ServeAws, provider: MakeProvider) -> None:
     elsewhere = serve(scripted())
     serve(always(http(302, "", {"Location": elsewhere.url})))
-    provider(limits=HASTY).probe("db")
+    provider(limits=PATIENT).probe("db")
     assert elsewhere.requests == []
+
+
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_a_call_is_tried_as_often_as_the_limits_say(attempts: int, serve: ServeAws, provider: MakeProvider) -> None:
+    wire = serve(always(http(503, "")))
+    provider(limits=Limits(attempts=attempts)).probe()
+    assert wire.actions == ["GetCallerIdentity"] * attempts
 
 
 def test_nothing_listening_is_a_refused_connection(provider: MakeProvider, settings: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         settings.AWS_SANDBOX_URL = f"http://127.0.0.1:{taken.getsockname()[1]}"
-    failure = provider(limits=HASTY).probe().failure
+    failure = provider(limits=PATIENT).probe().failure
     assert failure is not None
     assert failure.code is F.CONNECTION_REFUSED
 
@@ -180,29 +216,32 @@ def test_a_name_that_does_not_resolve_is_a_dns_failure(
 
     settings.AWS_SANDBOX_URL = None
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    failure = provider(limits=HASTY).probe().failure
+    failure = provider(limits=PATIENT).probe().failure
     assert failure is not None
     assert failure.code is F.DNS_FAILED
 
 
 def test_a_name_server_that_hangs_does_not_hold_the_caller(
-    provider: MakeProvider, settings: Any, monkeypatch: pytest.MonkeyPatch
+    serve: ServeAws, provider: MakeProvider, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     released = threading.Event()
+    wire = serve(scripted())
 
-    def slow(*args: object, **kwargs: object) -> None:
+    def slow(*args: object, **kwargs: object) -> list[Any]:
         released.wait(10)
-        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", wire.port))]
 
-    settings.AWS_SANDBOX_URL = None
+    settings.AWS_SANDBOX_URL = wire.url.replace("127.0.0.1", "localhost")
     monkeypatch.setattr(socket, "getaddrinfo", slow)
     start = time.monotonic()
     failure = provider(limits=HASTY).probe().failure
     seconds = time.monotonic() - start
     released.set()
+    wait_for_threads()
     assert failure is not None
     assert failure.code is F.TIMED_OUT
     assert seconds < HASTY.total + GRACE
+    assert wire.requests == []  # what comes too late is not sent
 
 
 def test_an_address_that_never_answers_is_a_connect_timeout(provider: MakeProvider, settings: Any) -> None:
@@ -213,7 +252,7 @@ def test_an_address_that_never_answers_is_a_connect_timeout(provider: MakeProvid
             filler.setblocking(False)
             filler.connect_ex(address)
         settings.AWS_SANDBOX_URL = f"http://127.0.0.1:{address[1]}"
-        failure = provider(limits=HASTY).probe().failure
+        failure = provider(limits=Limits(connect=0.3, total=10, attempts=1)).probe().failure
         for filler in waiting:
             filler.close()
     assert failure is not None
@@ -250,7 +289,7 @@ def test_a_certificate_nobody_vouches_for_is_refused_whatever_the_host_trusts(
     if variable:
         monkeypatch.setenv(variable, str(certificate))
     wire = serve(scripted(), certificate)
-    failure = provider(limits=HASTY).probe().failure
+    failure = provider(limits=PATIENT).probe().failure
     assert failure is not None
     assert failure.code is F.TLS_FAILED
     assert wire.requests == []
@@ -260,7 +299,7 @@ def test_a_server_without_tls_is_a_tls_failure(provider: MakeProvider, settings:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def greet() -> None:
-            for _ in range(HASTY.attempts):
+            for _ in range(PATIENT.attempts):
                 connection, _ = listener.accept()
                 with connection:
                     connection.sendall(b"220 mail.example ESMTP\r\n")
@@ -269,7 +308,7 @@ def test_a_server_without_tls_is_a_tls_failure(provider: MakeProvider, settings:
         thread = threading.Thread(target=greet)
         thread.start()
         settings.AWS_SANDBOX_URL = f"https://127.0.0.1:{listener.getsockname()[1]}"
-        failure = provider(limits=HASTY).probe().failure
+        failure = provider(limits=PATIENT).probe().failure
         thread.join(5)
     assert failure is not None
     assert failure.code is F.TLS_FAILED
@@ -277,14 +316,9 @@ def test_a_server_without_tls_is_a_tls_failure(provider: MakeProvider, settings:
 
 def test_threads_and_connections_do_not_stay_behind(serve: ServeAws, provider: MakeProvider) -> None:
     serve(drip)
-    before = threading.active_count()
     for _ in range(3):
         provider(limits=Limits(connect=0.3, read=0.3, total=0.3, attempts=2)).probe("db")
-    give_up = time.monotonic() + 5
-    while any(thread.name.startswith("aws") for thread in threading.enumerate()) and time.monotonic() < give_up:
-        time.sleep(0.05)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("aws")]
-    assert threading.active_count() <= before + 3 * 2  # the server's own threads
+    assert wait_for_threads() == []
 
 
 def test_reading_many_secrets_ends_in_time_with_an_answer_for_each(serve: ServeAws, provider: MakeProvider) -> None:
@@ -294,7 +328,7 @@ def test_reading_many_secrets_ends_in_time_with_an_answer_for_each(serve: ServeA
         hang(request, connection)
         return None
 
-    serve(first_only)
+    wire = serve(first_only)
     names = [f"n{number}" for number in range(50)]
     start = time.monotonic()
     answers = provider(limits=Limits(connect=1, read=5, total=1, attempts=2)).fetch(names)
@@ -302,3 +336,5 @@ def test_reading_many_secrets_ends_in_time_with_an_answer_for_each(serve: ServeA
     assert list(answers) == names
     late = [answers[name] for name in names[1:]]
     assert all(isinstance(answer, ProviderError) and answer.code is F.TIMED_OUT for answer in late)
+    assert wait_for_threads() == []
+    assert wire.connections <= 2 * Limits().threads  # those that had not begun never did

@@ -116,6 +116,7 @@ HOSTILE: dict[str, dict[str, str]] = {
         ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"), "{trap}"
     ),
     "CA bundle": {"AWS_CA_BUNDLE": "{tmp}/missing.pem", "REQUESTS_CA_BUNDLE": "{tmp}/missing.pem"},
+    "blank CA bundle": {"AWS_CA_BUNDLE": " ", "REQUESTS_CA_BUNDLE": " "},
     "data path": {"AWS_DATA_PATH": "{tmp}/models"},
     "plugins": {"BOTOCORE_EXPERIMENTAL__PLUGINS": "trap=trap_plugin"},
     "bearer token": {"AWS_BEARER_TOKEN_SECRETSMANAGER": "sentinel", "AWS_BEARER_TOKEN_STS": "sentinel"},

@@ -278,6 +278,14 @@ def test_one_secret_that_fails_does_not_hide_the_others(serve: ServeAws, provide
         assert (answer.code, answer.facts["secret_name"]) == (FailureCode.SECRET_NOT_FOUND, name)
 
 
+def test_an_empty_name_is_told_to_be_none(serve: ServeAws, provider: MakeProvider) -> None:
+    wire = serve(named)
+    answer = provider().fetch(["db", ""])[""]
+    assert isinstance(answer, ProviderError)
+    assert answer.code is FailureCode.SECRET_NAME_INVALID
+    assert len(wire.requests) == 1
+
+
 def test_a_binary_secret_has_no_text(serve: ServeAws, provider: MakeProvider) -> None:
     serve(scripted(GetSecretValue=http(200, '{"VersionId": "v1", "SecretBinary": "AAEC"}')))
     assert provider().fetch(["db"])["db"] == Fetched(None, "v1")

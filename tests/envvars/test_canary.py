@@ -1,0 +1,186 @@
+"""The whole way of a secret, from the form to the process that receives it: it shows up nowhere in between."""
+
+import io
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+
+from credentials.models import Credential
+from envvars.models import Automation, EnvironmentVariable
+from envvars.resolving import resolve
+from organizations.models import AuditEvent, Organization, User
+from sandbox import seed
+from sandbox.aws import Sandbox
+from tests.builders import store_automation, store_reference
+from tests.pages import html_of
+
+pytestmark = pytest.mark.django_db
+SignIn = Callable[[User], Client]
+DIRECT, MISTYPED = "made-up-canary-direct-value", "MadeUp+Mistyped/canary/opens/nothing/XXX"
+ENTERED = {seed.ROLE_ONLY.secret_access_key, seed.EXTERNAL_ID, DIRECT, MISTYPED}
+IN_VAULT = {seed.OPENAI_KEY.value, seed.DATABASE.value, "made-up-database-password", "made-up-rotated-canary"}
+
+
+class Visitor:
+    """A browser that remembers every page and header it got."""
+
+    def __init__(self, client: Client, organization: Organization) -> None:
+        self.client, self.organization = client, organization
+        self.seen: list[str] = []
+
+    def get(self, name: str, /, *arguments: Any, **parameters: str) -> Any:
+        return self._keep(self.client.get(self._at(name, arguments), parameters))
+
+    def post(self, name: str, /, *arguments: Any, status: int = 302, **posted: Any) -> Any:
+        htmx = {"HX-Request": "true"} if posted.pop("htmx", False) else {}
+        response = self._keep(self.client.post(self._at(name, arguments), posted, headers=htmx))
+        assert response.status_code == status, name
+        if status == 302:
+            self._keep(self.client.get(response.headers["Location"]))
+        return response
+
+    def _at(self, name: str, arguments: tuple[Any, ...]) -> str:
+        return reverse(name, args=[self.organization.uuid, *arguments])
+
+    def _keep(self, response: Any) -> Any:
+        self.seen.append(html_of(response) + str(response.headers) + str(response.cookies))
+        return response
+
+
+@pytest.fixture
+def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """The root logger at its most talkative, as an operator may set it while looking for a fault."""
+    with caplog.at_level(logging.DEBUG):
+        yield caplog
+
+
+@pytest.fixture
+def visitor(acme: Organization, alice: User, sandbox: Sandbox, sign_in: SignIn) -> Visitor:
+    return Visitor(sign_in(alice), acme)
+
+
+def enter_and_test_a_credential(visitor: Visitor, sandbox: Sandbox) -> Credential:
+    form = {
+        "name": "aws-canary",
+        "provider": "aws",
+        "region": seed.REGION,
+        "access_key_id": seed.ROLE_ONLY.access_key_id,
+        "secret_access_key": seed.ROLE_ONLY.secret_access_key,
+        "role_arn": seed.ROLE_ARN,
+        "external_id": seed.EXTERNAL_ID,
+        "is_default": "on",
+    }
+    visitor.post("credential_add", status=422, **form | {"region": "nowhere"})
+    visitor.post("credential_add", **form)
+    credential = Credential.objects.get()
+    visitor.post("credential_test", credential.uuid, secret_name=seed.DATABASE.name)
+    visitor.post("credential_test", credential.uuid, htmx=True, status=200)
+    wrong = form | {"secret_access_key": MISTYPED, "external_id": seed.EXTERNAL_ID}
+    visitor.post("credential_edit", credential.uuid, **wrong)
+    visitor.post("credential_test", credential.uuid, secret_name="")
+    visitor.post("credential_edit", credential.uuid, **form)
+    return credential
+
+
+def refer_to_secrets(visitor: Visitor) -> Automation:
+    visitor.post("automation_add", name="Canary crew", slug="canary")
+    automation = Automation.objects.get()
+    common = {"value": "", "automations": ["canary"]}
+    direct = {"source": "direct", "value": DIRECT, "automations": ["canary"]}
+    visitor.post("variable_add", status=422, key="1ST", **direct)
+    visitor.post("variable_add", key="DIRECT", **direct)
+    for key, reference in (("API_KEY", seed.OPENAI_KEY.name), ("DB_PASSWORD", f"{seed.DATABASE.name}#password")):
+        visitor.post("variable_add", key=key, source="provider_default:aws", secret_name=reference, **common)
+    return automation
+
+
+def look_at_every_page(visitor: Visitor, credential: Credential, automation: Automation) -> None:
+    for name in ("credential_list", "variable_list", "automation_list", "credential_add", "variable_add"):
+        visitor.get(name)
+    for name in ("credential_detail", "credential_edit", "credential_delete"):
+        visitor.get(name, credential.uuid)
+    for name in ("automation_detail", "automation_edit", "automation_delete"):
+        visitor.get(name, automation.uuid)
+    for variable in EnvironmentVariable.objects.all():
+        visitor.get("variable_edit", variable.uuid)
+        visitor.get("variable_delete", variable.uuid)
+
+
+def every_row() -> str:
+    """All that is in the database, column by column."""
+    texts = []
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f'SELECT * FROM "{table}"')  # noqa: S608 - names of ours
+            columns = (bytes(value) if isinstance(value, memoryview) else value for row in cursor for value in row)
+            texts.extend(f"{table}: {value!r}" for value in columns)
+    return "\n".join(texts)
+
+
+def every_dump() -> str:
+    written = io.StringIO()
+    call_command("dumpdata", stdout=written)
+    return written.getvalue()
+
+
+def every_session() -> str:
+    return "\n".join(str(session.get_decoded()) for session in Session.objects.all())
+
+
+def test_no_secret_shows_up_on_its_whole_way(
+    visitor: Visitor, sandbox: Sandbox, everything_logged: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    credential = enter_and_test_a_credential(visitor, sandbox)
+    automation = refer_to_secrets(visitor)
+    visitor.post("automation_check", automation.uuid, status=200)
+    sandbox.put_secret(seed.OPENAI_KEY.name, "made-up-rotated-canary")
+    look_at_every_page(visitor, credential, automation)
+    delivered = io.StringIO()
+    call_command("resolve", "acme/canary", "--format", "json", stdout=delivered)
+    complaints = io.StringIO()
+    sandbox.delete_secret(seed.DATABASE.name)
+    with pytest.raises(CommandError):
+        call_command("resolve", "acme/canary", stdout=complaints, stderr=complaints)
+
+    for value in (DIRECT, "made-up-rotated-canary", "made-up-database-password"):
+        assert value in delivered.getvalue(), "the values did travel"
+    assert "Secret Provider Credentials" in "".join(visitor.seen)
+    assert logging.getLogger("any.other").isEnabledFor(logging.DEBUG)
+    captured = capsys.readouterr()
+    places = {
+        "pages": "\n".join(visitor.seen),
+        "logs": everything_logged.text + str([record.args for record in everything_logged.records]),
+        "standard output and error": captured.out + captured.err + complaints.getvalue(),
+        "database": every_row(),
+        "audit log": str(list(AuditEvent.objects.values())),
+        "sessions": every_session(),
+        "dumpdata": every_dump(),
+    }
+    assert all(places.values())
+    found = [(place, value) for place, text in places.items() for value in ENTERED | IN_VAULT if value in text]
+    assert [place for place, _value in found] == []
+
+
+def test_the_cloud_s_library_would_write_it_down_if_it_were_not_kept_quiet(
+    acme: Organization, aws_prod: Credential, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor is the log of the test above clean because nothing was ever said."""
+    crew = store_automation(acme)
+    store_reference(acme, "API_KEY", seed.OPENAI_KEY.name, automations=[crew])
+    with caplog.at_level(logging.DEBUG, logger="botocore"):
+        assert resolve(crew).ok
+    assert seed.OPENAI_KEY.value in caplog.text
+
+
+def test_the_database_is_searched_where_values_would_be(acme: Organization) -> None:
+    """What is not sealed is found, so the test above can fail."""
+    Automation.objects.create(organization=acme, name=DIRECT, slug="canary")
+    assert DIRECT in every_row()
+    assert DIRECT in every_dump()

@@ -1,0 +1,169 @@
+"""`secret-name#json_key`: how a reference is read, and what it takes out of a secret."""
+
+import json
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from credentials.providers.failures import FailureCode
+from crewadmin.redaction import Secret
+from envvars.references import Reference, ReferenceFailedError, fits_environment
+
+ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:db-gH4jKl"
+DATABASE = json.dumps(
+    {
+        "password": "made-up",
+        "port": 5432,
+        "ratio": 0.5,
+        "tls": True,
+        "proxy": None,
+        "hosts": ["a", "ü"],
+        "options": {"pool": {"size": 10}},
+        "empty": "",
+        "a#b": "with a hash",
+        "#": "only a hash",
+        "quoted": '"{}"',
+    }
+)
+
+
+def extract(reference: str, value: str | None) -> str:
+    return Reference.parse(reference).extract(None if value is None else Secret(value)).reveal()
+
+
+def failure(reference: str, value: str | None) -> ReferenceFailedError:
+    with pytest.raises(ReferenceFailedError) as raised:
+        extract(reference, value)
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "key"),
+    [
+        ("name", "name", ""),
+        ("name#key", "name", "key"),
+        ("crewai/db-1_x+=.@#key", "crewai/db-1_x+=.@", "key"),
+        ("name#a#b", "name", "a#b"),
+        ("name##", "name", "#"),
+        ("name#", "name", ""),
+        ("#key", "", "key"),
+        ("", "", ""),
+        (f"{ARN}#password", ARN, "password"),
+    ],
+)
+def test_a_reference_is_split_at_its_first_hash(text: str, name: str, key: str) -> None:
+    assert Reference.parse(text) == Reference(name, key)
+
+
+@given(st.text(), st.text())
+@settings(database=None)
+def test_what_is_written_reads_the_same_again(name: str, key: str) -> None:
+    reference = Reference(name.replace("#", ""), key)
+    assert Reference.parse(str(reference)) == reference
+
+
+@pytest.mark.parametrize("value", ["plain", "", DATABASE, "not { json", " blanks \n", "🔑"])
+def test_without_a_key_the_whole_text_is_meant(value: str) -> None:
+    assert extract("name", value) == value
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("password", "made-up"),
+        ("port", "5432"),
+        ("ratio", "0.5"),
+        ("tls", "true"),
+        ("proxy", "null"),
+        ("hosts", '["a","ü"]'),
+        ("options", '{"pool":{"size":10}}'),
+        ("empty", ""),
+        ("a#b", "with a hash"),
+        ("#", "only a hash"),
+        ("quoted", '"{}"'),
+    ],
+)
+def test_under_a_key_a_text_stands_for_itself_and_the_rest_as_json(key: str, text: str) -> None:
+    assert extract(f"name#{key}", DATABASE) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        (None, FailureCode.BINARY),
+        ("plain text", FailureCode.NOT_JSON),
+        ("", FailureCode.NOT_JSON),
+        ("{'password': 'single quotes'}", FailureCode.NOT_JSON),
+        ('{"password": "cut', FailureCode.NOT_JSON),
+        ('{"password": ' + "9" * 5000 + "}", FailureCode.NOT_JSON),
+        ('{"password": ' + "[" * 100_000 + "]" * 100_000 + "}", FailureCode.NOT_JSON),
+        ('["password"]', FailureCode.NOT_OBJECT),
+        ('"password"', FailureCode.NOT_OBJECT),
+        ("5432", FailureCode.NOT_OBJECT),
+        ("null", FailureCode.NOT_OBJECT),
+        ("{}", FailureCode.KEY_MISSING),
+        ('{"Password": "capital"}', FailureCode.KEY_MISSING),
+        ('{"password ": "blank"}', FailureCode.KEY_MISSING),
+        ('{"password": "\\u0000"}', FailureCode.BINARY),
+        ('{"password": "\\ud800"}', FailureCode.BINARY),
+        ('{"password": ["\\ud800"]}', FailureCode.BINARY),
+    ],
+)
+def test_a_secret_that_does_not_hold_what_is_meant_is_told_apart(value: str | None, code: FailureCode) -> None:
+    assert failure("name#password", value).code == code
+
+
+@pytest.mark.parametrize("value", [None, "a\0b", "\ud800"])
+def test_what_no_environment_can_hold_is_refused_as_a_whole_text_too(value: str | None) -> None:
+    assert failure("name", value).code == FailureCode.BINARY
+
+
+def test_a_missing_key_comes_with_the_keys_there_are_and_no_value() -> None:
+    error = failure("name#pasword", DATABASE)
+    assert error.keys == tuple(sorted(json.loads(DATABASE)))
+    assert "made-up" not in f"{error!r} {error} {error.args}"
+
+
+def test_keys_that_cannot_be_shown_are_left_out() -> None:
+    assert failure("name#x", '{"\\ud800": 1, "\\u0000": 2, "shown": 3}').keys == ("shown",)
+
+
+@pytest.mark.parametrize("depth", range(900, 1100, 7))
+def test_a_value_that_is_nested_as_deep_as_it_can_be_read_can_also_be_written(depth: int) -> None:
+    nested = "[" * depth + "]" * depth
+    try:
+        assert extract("name#key", f'{{"key":{nested}}}') == nested
+    except ReferenceFailedError as error:
+        assert error.code == FailureCode.NOT_JSON  # noqa: PT017 - either is right, anything else is not
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(st.text(), st.one_of(st.none(), st.text(), JSON.map(json.dumps)))
+@example("name#key", '{"key": 1e999}')
+@example("name#key", '{"key": NaN}')
+@example("name#key", '{"key": 1, "key": 2}')
+@settings(database=None, max_examples=300)
+def test_no_secret_raises_anything_but_a_failure(reference: str, value: str | None) -> None:
+    try:
+        text = extract(reference, value)
+    except ReferenceFailedError:
+        return
+    assert fits_environment(text)
+
+
+@given(st.dictionaries(st.text(min_size=1), JSON, min_size=1))
+@settings(database=None, max_examples=200)
+def test_every_key_of_an_object_is_found(content: dict[str, object]) -> None:
+    for key, value in content.items():
+        try:
+            text = extract(f"name#{key}", json.dumps(content))
+        except ReferenceFailedError as error:
+            assert error.code == FailureCode.BINARY  # noqa: PT017 - a value with NUL or a lone surrogate
+        else:
+            assert text == value if isinstance(value, str) else json.loads(text) == value

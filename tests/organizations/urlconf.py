@@ -1,0 +1,50 @@
+"""Every address of the site, read from the URLconf."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from organizations.access import Rule, rule_of
+
+
+@dataclass(frozen=True)
+class Url:
+    """One address: its name with its namespaces, what it captures, and what was declared for it."""
+
+    name: str
+    route: str
+    view: Any
+    captures: frozenset[str]
+    rule: Rule | None
+
+    def of(self, organization: UUID, rows: dict[str, Any]) -> str:
+        """Return the address of an organization, with its row of the kind that the name starts with."""
+        arguments = {"organization": organization}
+        if "uuid" in self.captures:
+            arguments["uuid"] = rows[self.name.split("_")[0]].uuid
+        return reverse(self.name, kwargs=arguments)
+
+
+def every_url(
+    resolver: URLResolver | None = None, route: str = "", namespace: str = "", captures: frozenset[str] = frozenset()
+) -> Iterator[Url]:
+    """Walk the URLconf, what is included from elsewhere too."""
+    for entry in (resolver or get_resolver()).url_patterns:
+        here, seen = route + str(entry.pattern), captures | set(entry.pattern.converters) | _groups(entry)
+        if isinstance(entry, URLResolver):
+            yield from every_url(entry, here, namespace + (f"{entry.namespace}:" if entry.namespace else ""), seen)
+        else:
+            name = namespace + (entry.name or "")
+            yield Url(name, here, entry.callback, seen, rule_of(entry.callback, name))
+
+
+def _groups(entry: URLPattern | URLResolver) -> set[str]:
+    return set(entry.pattern.regex.groupindex)
+
+
+def organization_urls() -> list[Url]:
+    """Return the addresses below an organization."""
+    return [url for url in every_url() if "organization" in url.captures]
