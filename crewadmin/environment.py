@@ -15,6 +15,8 @@ from django.core.exceptions import ImproperlyConfigured
 KEY_BYTES = 32
 KEY_CHARACTERS = 50  # what Django itself asks for
 
+_SWITCH = dict.fromkeys(("on", "true", "yes", "1"), True) | dict.fromkeys(("off", "false", "no", "0"), False)
+
 
 def read_key(environment: Mapping[str, str], name: str) -> str:
     """Return the text of NAME, or of the file that NAME_FILE points to; at least 50 characters long."""
@@ -42,6 +44,16 @@ def read_keys(environment: Mapping[str, str], name: str, *, other_than: str) -> 
     if len(set(keys)) != len(keys):
         raise ImproperlyConfigured(f"{name} names one key twice.")
     return keys
+
+
+def read_switch(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
+    """Return whether NAME is on. A word that means neither on nor off is refused: it must not turn HTTPS off."""
+    word = environment.get(name, "").strip().lower()
+    if not word:
+        return default
+    if word not in _SWITCH:
+        raise ImproperlyConfigured(f"{name} must be on or off.")
+    return _SWITCH[word]
 
 
 def loopback_url(url: str, name: str) -> str | None:

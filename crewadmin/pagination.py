@@ -34,18 +34,21 @@ def page_of(rows: "models.QuerySet[Row]", parameters: QueryDict, key: str) -> Pa
     before, after = parameters.get("before", "").replace("\0", ""), parameters.get("after", "").replace("\0", "")
     if before:
         found = list(rows.filter(**{f"{key}__lt": before}).order_by(f"-{key}")[: ROWS_PER_PAGE + 1])
-        more_before, more_after = len(found) > ROWS_PER_PAGE, True
-        found = found[:ROWS_PER_PAGE][::-1]
-    else:
-        start = rows.filter(**{f"{key}__gt": after}) if after else rows
-        found = list(start.order_by(key)[: ROWS_PER_PAGE + 1])
-        more_before, more_after = bool(after), len(found) > ROWS_PER_PAGE
-        found = found[:ROWS_PER_PAGE]
+        if found:  # else there is nothing before: the first page it is
+            return _page(
+                found[:ROWS_PER_PAGE][::-1], query, key, has_previous=len(found) > ROWS_PER_PAGE, has_next=True
+            )
+    start = rows.filter(**{f"{key}__gt": after}) if after else rows
+    found = list(start.order_by(key)[: ROWS_PER_PAGE + 1])
+    return _page(found[:ROWS_PER_PAGE], query, key, has_previous=bool(after), has_next=len(found) > ROWS_PER_PAGE)
+
+
+def _page(rows: Sequence[Row], query: str, key: str, *, has_previous: bool, has_next: bool) -> Page[Row]:
     return Page(
-        rows=found,
+        rows=rows,
         query=query,
-        next=_address(query, "after", getattr(found[-1], key)) if found and more_after else None,
-        previous=_address(query, "before", getattr(found[0], key)) if found and more_before else None,
+        next=_address(query, "after", getattr(rows[-1], key)) if rows and has_next else None,
+        previous=_address(query, "before", getattr(rows[0], key)) if rows and has_previous else None,
     )
 
 

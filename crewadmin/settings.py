@@ -13,7 +13,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from crewadmin.environment import loopback_url, read_key, read_keys
+from crewadmin.environment import loopback_url, read_key, read_keys, read_switch
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -27,16 +27,16 @@ SECRET_KEY = read_key(os.environ, "SECRET_KEY")
 FERNET_KEYS = read_keys(os.environ, "FERNET_KEYS", other_than=SECRET_KEY)
 
 # --- Where this runs ------------------------------------------------------------------------------------------------
-DEBUG = env.bool("DEBUG", default=False)
+DEBUG = read_switch(os.environ, "DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 if DEBUG and not set(ALLOWED_HOSTS) <= {"127.0.0.1", "localhost", "[::1]"}:
     raise ImproperlyConfigured("DEBUG shows settings and variables to visitors: it is refused outside loopback.")
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 #: Served over https (the default). Off only where there is no TLS at all, such as the demo on loopback.
-HTTPS = env.bool("HTTPS", default=True)
+HTTPS = read_switch(os.environ, "HTTPS", default=True)
 #: Behind a proxy that ends TLS and sets X-Forwarded-Proto itself.
-if env.bool("BEHIND_TLS_PROXY", default=False):
+if read_switch(os.environ, "BEHIND_TLS_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 #: The demo and the tests talk to an AWS sandbox instead of AWS. Never a field; loopback only.

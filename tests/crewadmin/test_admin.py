@@ -236,3 +236,9 @@ def test_staff_without_permissions_see_no_row(sign_in: SignIn, rows: dict[type[m
     for model, row in rows.items():
         for address in (changelist(model), change_page(row)):
             assert client.get(address).status_code == 403, address
+
+
+def test_a_password_is_changed_on_the_products_own_page_only(support: User, sign_in: Callable[[User], Client]) -> None:
+    response = sign_in(support).get("/support/password_change/")
+    assert response.status_code == 302
+    assert response["Location"] == reverse("account_change_password")

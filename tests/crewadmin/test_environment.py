@@ -10,7 +10,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from crewadmin import settings as settings_module
-from crewadmin.environment import OWN_NAMES, loopback_url, read_key, read_keys
+from crewadmin.environment import OWN_NAMES, loopback_url, read_key, read_keys, read_switch
 
 GOOD = base64.urlsafe_b64encode(bytes(range(32))).decode()
 BETTER = base64.urlsafe_b64encode(bytes(range(100, 132))).decode()
@@ -159,6 +159,8 @@ def names_read_by(source: str) -> set[str]:
         match call.func:
             case ast.Attribute(value=ast.Name(id="env")) if texts:
                 names.add(texts[0])
+            case ast.Name(id="read_switch"):
+                names.add(texts[0])
             case ast.Name(id="read_key" | "read_keys"):
                 names |= {texts[0], f"{texts[0]}_FILE"}
     return names
@@ -173,5 +175,25 @@ def test_own_names_are_the_variables_that_settings_read() -> None:
 def test_settings_read_the_environment_in_no_other_way() -> None:
     source: Any = ast.parse(Path(settings_module.__file__).read_text())
     uses = [node for node in ast.walk(source) if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")]
-    # `environ.Env()`, and os.environ handed to the two readers of keys.
-    assert sorted(ast.unparse(node) for node in uses) == ["os.environ", "os.environ"]
+    # `environ.Env()`, and os.environ handed to the readers of keys and switches.
+    assert {ast.unparse(node) for node in uses} == {"os.environ"}
+
+
+@pytest.mark.parametrize("word", ["on", "True", "yes", "1"])
+def test_a_switch_is_on_for_every_word_that_means_it(word: str) -> None:
+    assert read_switch({"HTTPS": word}, "HTTPS", default=False) is True
+
+
+@pytest.mark.parametrize("word", ["off", "False", "no", "0"])
+def test_a_switch_is_off_for_every_word_that_means_it(word: str) -> None:
+    assert read_switch({"HTTPS": word}, "HTTPS", default=True) is False
+
+
+def test_a_switch_that_is_not_set_keeps_its_default() -> None:
+    assert read_switch({}, "HTTPS", default=True) is True
+
+
+@pytest.mark.parametrize("word", ["enabled", "onn", "2"])
+def test_a_switch_with_another_word_is_refused_by_name(word: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="HTTPS must be on or off"):
+        read_switch({"HTTPS": word}, "HTTPS", default=True)
