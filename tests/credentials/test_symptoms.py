@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -30,7 +31,7 @@ class Symptom:
     title: str
     level: str = "error"
     user: seed.User = seed.READER
-    config: dict[str, str] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
     external_id: str = ""
     secret: str = ""
     arrange: Callable[[Sandbox], None] = lambda _sandbox: None
@@ -43,7 +44,7 @@ def _no_trust(sandbox: Sandbox) -> None:
     )
 
 
-ASSUME = {"user": seed.ROLE_ONLY, "config": {"role_arn": seed.ROLE_ARN}}
+ASSUME: dict[str, Any] = {"user": seed.ROLE_ONLY, "config": {"role_arn": seed.ROLE_ARN}}
 ROLE_NOT_ASSUMED = "The role could not be assumed (sts:AssumeRole)"
 SYMPTOMS = [
     Symptom(

@@ -67,7 +67,7 @@ def visitor(acme: Organization, alice: User, sandbox: Sandbox, sign_in: SignIn) 
 
 
 def enter_and_test_a_credential(visitor: Visitor, sandbox: Sandbox) -> Credential:
-    form = {
+    form: dict[str, Any] = {
         "name": "aws-canary",
         "provider": "aws",
         "region": seed.REGION,
@@ -92,8 +92,8 @@ def enter_and_test_a_credential(visitor: Visitor, sandbox: Sandbox) -> Credentia
 def refer_to_secrets(visitor: Visitor) -> Automation:
     visitor.post("automation_add", name="Canary crew", slug="canary")
     automation = Automation.objects.get()
-    common = {"value": "", "automations": ["canary"]}
-    direct = {"source": "direct", "value": DIRECT, "automations": ["canary"]}
+    common: dict[str, Any] = {"value": "", "automations": ["canary"]}
+    direct: dict[str, Any] = {"source": "direct", "value": DIRECT, "automations": ["canary"]}
     visitor.post("variable_add", status=422, key="1ST", **direct)
     visitor.post("variable_add", key="DIRECT", **direct)
     for key, reference in (("API_KEY", seed.OPENAI_KEY.name), ("DB_PASSWORD", f"{seed.DATABASE.name}#password")):
@@ -115,7 +115,7 @@ def look_at_every_page(visitor: Visitor, credential: Credential, automation: Aut
 
 def every_row() -> str:
     """All that is in the database, column by column."""
-    texts = []
+    texts: list[str] = []
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):
             cursor.execute(f'SELECT * FROM "{table}"')  # noqa: S608 - names of ours

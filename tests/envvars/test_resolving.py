@@ -27,7 +27,7 @@ def problems(resolution: Resolution) -> dict[str, str]:
     return {problem.key: problem.code.value for problem in resolution.problems}
 
 
-def reads(sandbox: Sandbox) -> list[str | None]:
+def reads(sandbox: Sandbox) -> list[str]:
     return sorted(str(call.secret_id) for call in sandbox.calls if call.action == "GetSecretValue")
 
 
