@@ -69,9 +69,7 @@ def toast_for(test: ConnectionTest) -> Toast:
     if advice:
         failure = explain(FailureCode(advice["code"]), advice["facts"])
         return Toast("warning", str(failure.title), str(failure.steps[0] if failure.steps else failure.cause))
-    return Toast(
-        "success", _("Connected to %(provider)s.") % {"provider": test.credential.provider_label}, _proof(test)
-    )
+    return Toast("success", _("Connected to %(provider)s") % {"provider": test.credential.provider_label}, _proof(test))
 
 
 def _proof(test: ConnectionTest) -> str:

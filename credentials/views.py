@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -69,8 +69,6 @@ def credential_edit(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
             credential = services.change_credential(credential, request.user, **forms.values())
         except ValidationError as error:
             forms.refuse(error)
-        except Credential.DoesNotExist:
-            raise Http404 from None
         else:
             messages.success(request, _("Credential “%(name)s” was saved.") % {"name": credential})
             return redirect("credential_detail", request.organization.uuid, credential.uuid)
@@ -119,8 +117,6 @@ def credential_delete(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
             services.delete_credential(credential, request.user)
         except services.CredentialInUseError:
             pass  # the page below says by what
-        except Credential.DoesNotExist:
-            raise Http404 from None
         else:
             messages.success(request, _("Credential “%(name)s” was deleted.") % {"name": credential})
             return redirect("credential_list", request.organization.uuid)
@@ -134,10 +130,7 @@ def credential_delete(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
 def credential_make_default(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     """Make a credential the default of its provider."""
     credential = _credential(request, uuid)
-    try:
-        services.make_default(credential, request.user)
-    except Credential.DoesNotExist:
-        raise Http404 from None
+    services.make_default(credential, request.user)
     messages.success(
         request,
         _("“%(name)s” is now the default credential for %(provider)s.")
@@ -160,10 +153,7 @@ def credential_test(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     secret_name = form.cleaned_data["secret_name"]
     if secret_name and not request.access.secret_providers.manage:
         raise PermissionDenied
-    try:
-        test = services.run_connection_test(credential, request.user, secret_name)
-    except Credential.DoesNotExist:
-        raise Http404 from None
+    test = services.run_connection_test(credential, request.user, secret_name)
     toast = toast_for(test)
     if request.htmx:
         return render(

@@ -27,7 +27,9 @@ class SupportSite(admin.AdminSite):
             raise PermissionDenied
         return redirect_to_login(request.GET.get("next", ""))
 
-    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def password_change(  # type: ignore[override]  # a redirect instead of a page
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         """Send people to the product's own page, which has limits."""
         return redirect("account_change_password")
 

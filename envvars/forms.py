@@ -125,8 +125,6 @@ class VariableForm(forms.Form):
             label=_("Automations"),
             help_text=_("The automations that receive this variable."),
         )
-        if variable and variable.source == Source.DIRECT:
-            self.fields["value"].help_text = _("A value is stored. Leave this blank to keep it.")
 
     def clean_value(self) -> str:
         """Keep line breaks as one character (browsers send two), and refuse what no environment can hold."""

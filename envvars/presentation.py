@@ -41,7 +41,9 @@ def problem_line(problem: Problem) -> str:
     outcome = _outcome(problem, with_keys=True)
     reference = f" ({problem.reference})" if problem.reference else ""
     keys = " " + _("Keys: %(keys)s.") % {"keys": ", ".join(outcome.keys)} if outcome.keys else ""
-    return f"{problem.key}{reference}: {outcome.title}. {outcome.detail}{keys}"
+    line = f"{problem.key}{reference}: {outcome.title}. {outcome.detail}{keys}"
+    # Names of keys come from a vault: what a terminal would obey is written as an escape.
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
 
 
 def _outcome(problem: Problem, *, with_keys: bool) -> Outcome:

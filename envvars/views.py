@@ -6,7 +6,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db.models import Count
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -74,8 +74,6 @@ def variable_edit(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
             variable = services.change_variable(variable, request.user, **form.values())
         except ValidationError as error:
             form.add_error(None, error)
-        except EnvironmentVariable.DoesNotExist:
-            raise Http404 from None
         else:
             messages.success(request, _("Variable %(key)s was saved.") % {"key": variable})
             return redirect("variable_list", request.organization.uuid)
@@ -88,10 +86,7 @@ def variable_delete(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     """Ask, naming the automations that lose the variable, then delete it."""
     variable = _variable(request, uuid)
     if request.method == "POST":
-        try:
-            services.delete_variable(variable, request.user)
-        except EnvironmentVariable.DoesNotExist:
-            raise Http404 from None
+        services.delete_variable(variable, request.user)
         messages.success(request, _("Variable %(key)s was deleted.") % {"key": variable})
         return redirect("variable_list", request.organization.uuid)
     context = {"variable": variable, "automations": variable.automations.order_by("name")}
@@ -175,8 +170,6 @@ def automation_edit(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
             automation = services.change_automation(automation, request.user, **form.values())
         except ValidationError as error:
             form.add_error(None, error)
-        except Automation.DoesNotExist:
-            raise Http404 from None
         else:
             messages.success(request, _("Automation “%(name)s” was saved.") % {"name": automation})
             return redirect("automation_detail", request.organization.uuid, automation.uuid)
@@ -189,10 +182,7 @@ def automation_delete(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     """Ask, then delete an automation."""
     automation = _automation(request, uuid)
     if request.method == "POST":
-        try:
-            services.delete_automation(automation, request.user)
-        except Automation.DoesNotExist:
-            raise Http404 from None
+        services.delete_automation(automation, request.user)
         messages.success(request, _("Automation “%(name)s” was deleted.") % {"name": automation})
         return redirect("automation_list", request.organization.uuid)
     return render(request, "envvars/automation_delete.html", {"automation": automation})

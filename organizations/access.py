@@ -17,7 +17,7 @@ from uuid import UUID
 
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import AnonymousUser
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django_htmx.middleware import HtmxDetails
 from guardian.shortcuts import assign_perm, remove_perm
@@ -181,7 +181,10 @@ def require(
             _enter(request, organization)
             if feature is not None and request.access.level(feature) < level:
                 raise PermissionDenied
-            return view(request, *args, **kwargs)
+            try:
+                return view(request, *args, **kwargs)
+            except ObjectDoesNotExist:  # deleted by somebody else while the view was at work
+                raise Http404 from None
 
         return _declare(guarded, Rule(Audience.MEMBERS, feature, level))
 

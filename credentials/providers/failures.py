@@ -317,7 +317,7 @@ FAILURES: dict[FailureCode, Failure] = {
         _("This credential may not list secrets (secretsmanager:ListSecrets)"),
         _("The policy is not attached, or the keys belong to another IAM user."),
         (
-            _("Compare the signed-in user shown below with the one you meant."),
+            _("Compare the user that AWS signed in, shown in the test, with the one you meant."),
             _("Attach CrewAISecretsManagerRead to the IAM user or, with AssumeRole, to the role."),
             _('ListSecrets works only with Resource "*"; a policy limited to some secrets needs its own statement.'),
         ),
@@ -473,7 +473,7 @@ FAILURES: dict[FailureCode, Failure] = {
     ),
     FailureCode.BINARY: Failure(
         _("%(secret_name)s holds binary data"),
-        _("An environment variable is text; this secret was stored as binary."),
+        _("An environment variable is text; this secret was stored as binary, or its text holds a NUL character."),
         (_("Store the value as text, as key/value pairs or as plaintext."),),
         Owner.SECRET,
     ),

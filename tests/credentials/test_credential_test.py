@@ -37,7 +37,7 @@ def test_success_without_a_variable_says_that_no_secret_was_read(
     (toast,) = toasts_of(sign_in(alice).post(address(aws_prod), follow=True))
     assert toast == (
         "success",
-        "Connected to AWS Secrets Manager.",
+        "Connected to AWS Secrets Manager",
         "Signed in to account 123456789012 and listed secrets. No secret was read: no variable refers to one yet.",
     )
     assert [call.action for call in sandbox.calls] == ["GetCallerIdentity", "ListSecrets"]
@@ -100,7 +100,7 @@ def test_htmx_gets_the_row_s_new_cell_and_a_toast_without_a_page(
     assert "<html" not in html_of(response)
     assert 'hx-swap-oob="beforeend:#toasts"' in html_of(response)
     assert text_of(response).startswith("Connected")
-    assert toasts_of(response)[0].title == "Connected to AWS Secrets Manager."
+    assert toasts_of(response)[0].title == "Connected to AWS Secrets Manager"
 
 
 def test_a_plain_post_redirects_and_the_next_page_shows_the_toast_once(

@@ -9,7 +9,10 @@ import pytest
 from dotenv import dotenv_values
 
 from credentials.models import Credential
+from credentials.providers.failures import FailureCode
 from envvars.models import Automation
+from envvars.presentation import problem_line
+from envvars.resolving import Problem
 from organizations.models import AuditEvent, Organization
 from sandbox import seed
 from sandbox.aws import Sandbox
@@ -100,3 +103,9 @@ def test_what_cannot_be_done_says_so_with_its_exit_code(
     assert (answer.returncode, answer.stdout) == (code, "")
     assert error in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_key_names_from_a_vault_cannot_command_the_terminal() -> None:
+    problem = Problem("API_KEY", FailureCode.KEY_MISSING, "name#key", {"secret_name": "name"}, ("\x1b[2Jgone", "ok"))
+    assert "\x1b" not in problem_line(problem)
+    assert "\\x1b[2Jgone, ok" in problem_line(problem)

@@ -54,7 +54,7 @@ def test_the_page_says_that_a_value_is_stored_and_does_not_show_it(
     alice: User, direct: EnvironmentVariable, sign_in: SignIn
 ) -> None:
     page = sign_in(alice).get(address(direct))
-    assert "A value is stored. Leave this blank to keep it." in text_of(page)
+    assert "Stored. Leave blank to keep it." in text_of(page)
     assert "made-up-value" not in html_of(page)
 
 

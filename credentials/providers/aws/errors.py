@@ -41,6 +41,17 @@ def classify(error: Exception, step: Step, facts: Mapping[str, str]) -> Provider
     return ProviderError(_failure_code(error, step), step, facts)
 
 
+def classify_refusal(
+    code: str, message: str, step: Step | None = None, status: int = 0
+) -> tuple[FailureCode, dict[str, str]]:
+    """Return what an error code of AWS's and its message mean, and their facts, for a refusal known only as text.
+
+    `step` is where it came up and `status` its HTTP status, as far as known.
+    """
+    refusal = _Refusal(code, message, status, step, date="", request_id={})
+    return _refusal_code(refusal), refusal.facts()
+
+
 def request_id(answer: Mapping[str, Any]) -> dict[str, str]:
     """Return the id that AWS gave to the request, as a fact; nothing if it does not have the form of one."""
     found = _first(_REQUEST_ID, answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("x-amzn-requestid", ""))
@@ -54,7 +65,7 @@ class _Refusal:
     code: str
     message: str
     status: int
-    step: Step
+    step: Step | None
     date: str
     request_id: dict[str, str]
 
@@ -170,7 +181,7 @@ _DENIED_BY: dict[str, FailureCode] = {
     "vpc endpoint": FailureCode.DENIED_BY_ENDPOINT_POLICY,
 }
 
-_DENIED_AT: dict[Step, FailureCode] = {
+_DENIED_AT: dict[Step | None, FailureCode] = {
     # GetCallerIdentity needs no permission; only an endpoint policy can stand in its way.
     # https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
     Step.IDENTITY: FailureCode.DENIED_BY_ENDPOINT_POLICY,
@@ -180,12 +191,15 @@ _DENIED_AT: dict[Step, FailureCode] = {
     Step.READ: FailureCode.READ_DENIED,
 }
 
-_INVALID_AT: dict[Step, FailureCode] = {
+_INVALID_AT: dict[Step | None, FailureCode] = {
     Step.ASSUME_ROLE: FailureCode.ROLE_SETTINGS_REFUSED,
     Step.DESCRIBE: FailureCode.SECRET_NAME_INVALID,
     Step.READ: FailureCode.SECRET_NAME_INVALID,
 }
 _INVALID_CODES = {"ValidationError", "ValidationException", "InvalidParameterException"}
+
+#: The codes that are told apart here.
+KNOWN_CODES = frozenset(_BY_CODE) | _DENIED_CODES | _UNKNOWN_KEY_CODES | _INVALID_CODES | {"InvalidRequestException"}
 
 
 def _refusal_code(refusal: _Refusal) -> FailureCode:
@@ -214,7 +228,7 @@ def _denial_code(refusal: _Refusal) -> FailureCode:
         return FailureCode.ASSUME_ROLE_NOT_ALLOWED
     if refusal.step is Step.ASSUME_ROLE and policy == "resource-based":
         return FailureCode.ROLE_TRUST_DENIED
-    return _DENIED_BY.get(policy, _DENIED_AT[refusal.step])
+    return _DENIED_BY.get(policy, _DENIED_AT.get(refusal.step, FailureCode.UNKNOWN))
 
 
 def _status_code(refusal: _Refusal) -> FailureCode:
