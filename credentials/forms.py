@@ -52,7 +52,8 @@ class CredentialForms:
             self.common.fields["provider"].disabled = True
         self.default = DefaultForm(data, initial={"is_default": bool(credential and credential.is_default)})
         self._stored_secrets = _stored_secrets(credential)
-        self.settings = provider_class(self._provider(data)).form(
+        self.provider = self._provider(data)
+        self.settings = provider_class(self.provider).form(
             data,
             initial=credential.config if credential else None,
             stored=None if credential is None else self._stored_secrets,
@@ -69,18 +70,16 @@ class CredentialForms:
 
     def values(self) -> dict[str, Any]:
         """Return the arguments of `credentials.services`; only after `is_valid`."""
-        config, secrets = self.settings.settings(self._stored_secrets)
         return {
             "name": self.common.cleaned_data["name"],
-            "config": config,
-            "secrets": secrets,
             "is_default": self.default.cleaned_data["is_default"],
+            **self.settings_values(),
         }
 
-    @property
-    def provider(self) -> str:
-        """The slug of the chosen provider."""
-        return str(self.common.cleaned_data["provider"])
+    def settings_values(self) -> dict[str, dict[str, str]]:
+        """Return the provider's config and secrets, what is stored filled in; only where `settings` is valid."""
+        config, secrets = self.settings.settings(self._stored_secrets)
+        return {"config": config, "secrets": secrets}
 
     def refuse(self, error: ValidationError) -> None:
         """Show what a service refused beside its field."""

@@ -14,7 +14,7 @@ from organizations.models import Organization, User
 
 from .providers import PROVIDERS, provider_class
 from .providers.base import Provider, StepState
-from .providers.failures import Failure, FailureCode, explain
+from .providers.failures import Failure, FailureCode, Owner, explain
 
 
 class CredentialQuerySet(models.QuerySet["Credential"]):
@@ -23,6 +23,20 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
     def for_organization(self, organization: Organization) -> "CredentialQuerySet":
         """Return an organization's credentials without their sealed column, by name."""
         return self.filter(organization=organization).defer("secrets").order_by("name", "pk")
+
+
+class Health(models.TextChoices):
+    """What is known of a credential from its last test."""
+
+    HEALTHY = "healthy", _("Healthy")
+    FAILING = "failing", _("Failing")
+    UNREACHABLE = "unreachable", _("Unreachable")
+    NEVER_TESTED = "never_tested", _("Never tested")
+    CHANGED = "changed", _("Changed since the last test")
+
+
+#: A failure there says nothing about the credential itself.
+_NOT_THE_CREDENTIALS_FAULT = frozenset({Owner.NETWORK, Owner.AWS})
 
 
 class Credential(models.Model):
@@ -74,6 +88,17 @@ class Credential(models.Model):
         return provider_class(self.provider)(self.config, secrets)
 
     @property
+    def health(self) -> "Health":
+        """What its last test says of it now."""
+        if self.last_test is None:
+            return Health.NEVER_TESTED
+        if self.last_test.credential_version != self.version:
+            return Health.CHANGED
+        if self.last_test.failure is None:
+            return Health.HEALTHY
+        return Health.UNREACHABLE if self.last_test.failure.owner in _NOT_THE_CREDENTIALS_FAULT else Health.FAILING
+
+    @property
     def access_key_hint(self) -> str:
         """Enough of the access key id to recognize it by, as AKIA…WXYZ; empty where the provider has none."""
         key_id = self.config.get("access_key_id", "")
@@ -81,25 +106,40 @@ class Credential(models.Model):
 
 
 class ConnectionTest(models.Model):
-    """One run of Test Connection: codes, timings and names; never a text that the cloud wrote, never a value."""
+    """One run of Test Connection: codes, timings and names; never a text that the cloud wrote, never a value.
+
+    It is stored when it begins (`ok` is None then), so that every process sees how many run. `credential` is None for
+    settings that were tried before they were saved.
+    """
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
-    credential = models.ForeignKey(Credential, on_delete=models.CASCADE, related_name="tests")
-    credential_version = models.PositiveIntegerField()
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="connection_tests")
+    credential = models.ForeignKey(Credential, on_delete=models.CASCADE, null=True, blank=True, related_name="tests")
+    provider = models.CharField(_("provider"), max_length=20)
+    credential_version = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     person_label = models.CharField(max_length=254)
-    milliseconds = models.PositiveIntegerField()
-    ok = models.BooleanField()
+    milliseconds = models.PositiveIntegerField(default=0)
+    ok = models.BooleanField(null=True)
     steps = models.JSONField(default=list)
 
     class Meta:
         verbose_name = _("connection test")
         verbose_name_plural = _("connection tests")
         default_permissions = ("view",)
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["organization", "-created_at"], name="tests_of_organization"),
+            models.Index(fields=["credential", "-id"], name="tests_of_credential"),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.credential} {self.created_at:%Y-%m-%d %H:%M}"
+        return f"{self.credential or self.provider_label} {self.created_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def provider_label(self) -> str:
+        """The provider's name, as AWS Secrets Manager."""
+        return PROVIDERS[self.provider].label
 
     @cached_property
     def failed_step(self) -> dict[str, Any] | None:

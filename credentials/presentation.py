@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from .models import ConnectionTest
 from .providers.base import SkipReason, Step, StepState
@@ -29,7 +29,10 @@ _SKIPPED = {
     SkipReason.EARLIER_STEP_FAILED: gettext_lazy("Not tried, because an earlier step failed."),
     SkipReason.NO_ROLE: gettext_lazy("Not needed: no Role ARN is set."),
     SkipReason.NO_TARGET: gettext_lazy("Not tried: no variable refers to a secret yet. Name one to read it."),
+    SkipReason.DEFAULT_KEY: gettext_lazy("Not needed: the key aws/secretsmanager asks for no permission of its own."),
+    SkipReason.NOT_CONCLUSIVE: gettext_lazy("Could not be found out this time. Everything works without it."),
 }
+_FASTER = gettext_lazy("Allow secretsmanager:BatchGetSecretValue to make deliveries of many secrets faster.")
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class StepView:
 
 def steps_of(test: ConnectionTest) -> list[StepView]:
     """Return a test's steps in words; soon after the credential was entered, what new IAM credentials show is named."""
-    is_new = test.created_at - test.credential.updated_at < _PROPAGATION
+    is_new = test.credential is None or test.created_at - test.credential.updated_at < _PROPAGATION
     return [_step_view(step, is_new=is_new) for step in test.steps]
 
 
@@ -65,11 +68,20 @@ def toast_for(test: ConnectionTest) -> Toast:
     if test.failure:
         first = test.failure.steps[0] if test.failure.steps else test.failure.cause
         return Toast("error", str(test.failure.title), str(first))
-    advice = next((step for step in test.steps if step["code"]), None)
-    if advice:
+    advised = {step["step"]: step for step in test.steps if step["code"]}
+    faster = advised.pop(Step.BATCH, None)
+    if advised:
+        advice = next(iter(advised.values()))
         failure = explain(FailureCode(advice["code"]), advice["facts"])
         return Toast("warning", str(failure.title), str(failure.steps[0] if failure.steps else failure.cause))
-    return Toast("success", _("Connected to %(provider)s") % {"provider": test.credential.provider_label}, _proof(test))
+    title = _("Connected to %(provider)s") % {"provider": test.provider_label}
+    return Toast("success", title, f"{_proof(test)} {_FASTER}" if faster else _proof(test))
+
+
+def toast_for_limit(seconds: int) -> Toast:
+    """Return what the person is told who tests too often."""
+    detail = ngettext("Try again in %(seconds)d second.", "Try again in %(seconds)d seconds.", seconds)
+    return Toast("warning", _("Too many connection tests at once"), detail % {"seconds": seconds})
 
 
 def _proof(test: ConnectionTest) -> str:

@@ -1,8 +1,6 @@
-"""Decide and write: credentials and their tests. Each function is one transaction, audited."""
+"""Decide and write: credentials. Each function is one transaction, audited."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
-from time import perf_counter
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -13,10 +11,8 @@ from crewadmin.sealing import SealError
 from organizations.audit import changing, record
 from organizations.models import AuditEvent, Organization, User
 
-from .models import ConnectionTest, Credential
-from .providers.base import ProbeResult, Step, StepResult, StepState
-from .providers.failures import FailureCode
-from .usage import secret_to_read, uses_of
+from .models import Credential
+from .usage import uses_of
 
 Action = AuditEvent.Action
 
@@ -65,7 +61,7 @@ def change_credential(
     """
     organization = credential.organization
     with changing(organization):
-        credential = _current(credential)
+        credential = current_row(credential)
         changed = _changed_fields(credential, name, config, secrets, is_default=is_default)
         if not changed:
             return credential
@@ -88,7 +84,7 @@ def make_default(credential: Credential, by: User | None) -> None:
     """
     organization = credential.organization
     with changing(organization):
-        credential = _current(credential)
+        credential = current_row(credential)
         if credential.is_default:
             return
         _clear_default(organization, credential.provider)
@@ -103,61 +99,16 @@ def delete_credential(credential: Credential, by: User | None) -> None:
     """
     organization = credential.organization
     with changing(organization):
-        credential = _current(credential)
+        credential = current_row(credential)
         if uses_of(credential).exists():
             raise CredentialInUseError
         record(organization, by, Action.CREDENTIAL_DELETED, credential, {"provider": credential.provider})
         credential.delete()
 
 
-def run_connection_test(credential: Credential, by: User | None, secret_name: str = "") -> ConnectionTest:
-    """Try the credential at its provider step by step and store how it went.
-
-    `secret_name` is the secret to describe and read; by default the first that a variable refers to. The audit event
-    is written before the call, so that nothing is called that leaves no trace, and no transaction is open during it.
-    Raises Credential.DoesNotExist if the credential was deleted meanwhile.
-    """
-    organization = credential.organization
-    target = secret_name or secret_to_read(credential)
-    with changing(organization):
-        record(organization, by, Action.CREDENTIAL_TEST_STARTED, credential)
-    started = perf_counter()
-    result = _probe(credential, target)
-    milliseconds = round((perf_counter() - started) * 1000)
-    with changing(organization):
-        current = _current(credential)
-        test = ConnectionTest.objects.create(
-            credential=current,
-            credential_version=credential.version,
-            created_by=by,
-            person_label=by.email if by else "command line",
-            milliseconds=milliseconds,
-            ok=result.ok,
-            steps=[asdict(step) for step in result.steps],
-        )
-        Credential.objects.filter(pk=current.pk).update(last_test=test)
-        record(organization, by, Action.CREDENTIAL_TESTED, credential, _outcome(result))
-    credential.last_test = test
-    return test
-
-
-def _current(credential: Credential) -> Credential:
+def current_row(credential: Credential) -> Credential:
     """Return the row as it is now; the caller holds the organization's row."""
     return Credential.objects.select_related("organization").get(pk=credential.pk)
-
-
-def _probe(credential: Credential, target: str | None) -> ProbeResult:
-    try:
-        provider = credential.open_provider()
-    except SealError:
-        return ProbeResult((StepResult(Step.SHAPE, StepState.FAILED, code=FailureCode.CANNOT_BE_OPENED),))
-    return provider.probe(target)
-
-
-def _outcome(result: ProbeResult) -> dict[str, str]:
-    if result.failure is None or result.failure.code is None:
-        return {"result": "passed"}
-    return {"result": "failed", "failure": result.failure.code.value}
 
 
 def _changed_fields(

@@ -7,6 +7,8 @@ from . import views
 urlpatterns = [
     path("", views.credential_list, name="credential_list"),
     path("add/", views.credential_add, name="credential_add"),
+    path("add/test/", views.credential_try, name="credential_add_test"),
+    path("<uuid:uuid>/edit/test/", views.credential_try, name="credential_edit_test"),
     path("<uuid:uuid>/", views.credential_detail, name="credential_detail"),
     path("<uuid:uuid>/edit/", views.credential_edit, name="credential_edit"),
     path("<uuid:uuid>/delete/", views.credential_delete, name="credential_delete"),

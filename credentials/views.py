@@ -12,11 +12,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from crewadmin.pagination import page_of
 from organizations.access import Feature, Level, OrganizationRequest, require
+from organizations.models import public_id
 
 from . import services
 from .forms import CredentialForms, TestForm
-from .models import Credential
-from .presentation import Toast, steps_of, toast_for
+from .models import ConnectionTest, Credential
+from .presentation import Toast, steps_of, toast_for, toast_for_limit
+from .testing import HISTORY, TooManyTestsError, run_connection_test, try_settings
 from .usage import secret_to_read, uses_of
 
 USES_SHOWN = 20
@@ -75,30 +77,40 @@ def credential_edit(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     return _form_page(request, forms)
 
 
-def _form_page(request: OrganizationRequest, forms: CredentialForms) -> HttpResponse:
+def _form_page(
+    request: OrganizationRequest, forms: CredentialForms, status: int = 0, outcome: dict[str, Any] | None = None
+) -> HttpResponse:
+    status = status or (422 if request.method == "POST" else 200)
     context = {
         "form": forms.common,
         "settings_form": forms.settings,
         "default_form": forms.default,
         "credential": forms.credential,
     }
-    return render(request, "credentials/form.html", context, status=422 if request.method == "POST" else 200)
+    return render(request, "credentials/form.html", context | (outcome or {}), status=status)
 
 
 @require(Feature.SECRET_PROVIDERS, Level.READ)
 @require_safe
 def credential_detail(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
-    """Show a credential: what may be seen of it, its last test step by step, and who uses it."""
-    return _detail_page(request, _credential(request, uuid), TestForm())
+    """Show a credential: what may be seen of it, its last test step by step or an earlier one, and who uses it."""
+    credential = _credential(request, uuid)
+    shown = credential.last_test
+    if earlier := public_id(request.GET.get("test")):
+        shown = get_object_or_404(credential.tests.filter(ok__isnull=False), uuid=earlier)
+    return _detail_page(request, credential, TestForm(), shown)
 
 
-def _detail_page(request: OrganizationRequest, credential: Credential, test_form: TestForm) -> HttpResponse:
+def _detail_page(
+    request: OrganizationRequest, credential: Credential, test_form: TestForm, test: ConnectionTest | None
+) -> HttpResponse:
     uses = uses_of(credential)
     context: dict[str, Any] = {
         "credential": credential,
         "can_manage": request.access.secret_providers.manage,
-        "test": credential.last_test,
-        "steps": steps_of(credential.last_test) if credential.last_test else [],
+        "test": test,
+        "steps": steps_of(test) if test else [],
+        "history": credential.tests.filter(ok__isnull=False).order_by("-id")[:HISTORY],
         "test_form": test_form,
         "default_target": secret_to_read(credential),
         "variables": uses[:USES_SHOWN],
@@ -149,20 +161,59 @@ def credential_test(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     credential = _credential(request, uuid)
     form = TestForm(request.POST)
     if not form.is_valid():
-        return _detail_page(request, credential, form)
+        return _detail_page(request, credential, form, credential.last_test)
     secret_name = form.cleaned_data["secret_name"]
     if secret_name and not request.access.secret_providers.manage:
         raise PermissionDenied
-    test = services.run_connection_test(credential, request.user, secret_name)
-    toast = toast_for(test)
+    status, seconds = 200, None
+    try:
+        toast = toast_for(run_connection_test(credential, request.user, secret_name))
+    except TooManyTestsError as error:
+        toast, status, seconds = toast_for_limit(error.seconds), 429, error.seconds
     if request.htmx:
-        return render(
-            request, "credentials/_test_result.html", {"credential": credential, "test": test, "toast": toast}
-        )
+        context = {"credential": credential, "test": credential.last_test, "toast": toast}
+        return _limited(render(request, "credentials/_test_result.html", context, status=status), seconds)
     _add_message(request, toast)
     if "secret_name" in request.POST:
         return redirect("credential_detail", request.organization.uuid, credential.uuid)
     return redirect("credential_list", request.organization.uuid)
+
+
+@require(Feature.SECRET_PROVIDERS, Level.MANAGE)
+@require_POST
+def credential_try(request: OrganizationRequest, uuid: UUID | None = None) -> HttpResponse:
+    """Test what is typed in the form before it is saved; nothing of it is stored, and the form stays as it is.
+
+    By htmx only the outcome comes back. Without JavaScript the page comes back with it, and secrets typed are gone: a
+    page never carries one.
+    """
+    credential = _credential(request, uuid) if uuid else None
+    forms = CredentialForms(request.POST, credential)
+    test, seconds = None, None
+    if forms.settings.is_valid():  # a name is not needed for this
+        target = secret_to_read(credential) if credential else None
+        settings = forms.settings_values()
+        try:
+            test = try_settings(request.organization, request.user, forms.provider, secret_name=target, **settings)
+        except TooManyTestsError as error:
+            seconds = error.seconds
+    context = {
+        "test": test,
+        "steps": steps_of(test) if test else [],
+        "toast": toast_for(test) if test else toast_for_limit(seconds) if seconds else None,
+        "settings_form": forms.settings,
+    }
+    status = 200 if test else 429 if seconds else 422
+    if request.htmx:
+        return _limited(render(request, "credentials/_try_result.html", context, status=status), seconds)
+    return _limited(_form_page(request, forms, status, context), seconds)
+
+
+def _limited(response: HttpResponse, seconds: int | None) -> HttpResponse:
+    """Tell a program that was refused by a limit how long to wait."""
+    if seconds:
+        response.headers["Retry-After"] = str(seconds)
+    return response
 
 
 def _add_message(request: OrganizationRequest, toast: Toast) -> None:

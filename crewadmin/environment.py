@@ -107,6 +107,7 @@ OWN_NAMES = frozenset(
         "AWS_SANDBOX_URL",
         "BEHIND_TLS_PROXY",
         "CACHE_URL",
+        "CONNECTION_TESTS_AT_ONCE",
         "CSRF_TRUSTED_ORIGINS",
         "DATABASE_POOL_SIZE",
         "DATABASE_URL",

@@ -41,6 +41,8 @@ if read_switch(os.environ, "BEHIND_TLS_PROXY", default=False):
 
 #: The demo and the tests talk to an AWS sandbox instead of AWS. Never a field; loopback only.
 AWS_SANDBOX_URL = loopback_url(env.str("AWS_SANDBOX_URL", default=""), "AWS_SANDBOX_URL")
+#: Connection tests that one process runs at a time; half of gunicorn's threads, so that pages stay quick.
+CONNECTION_TESTS_AT_ONCE = env.int("CONNECTION_TESTS_AT_ONCE", default=4)
 #: Region codes newer than the installed botocore.
 AWS_EXTRA_REGIONS = env.list("AWS_EXTRA_REGIONS", default=[])
 

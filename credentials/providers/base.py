@@ -29,6 +29,8 @@ class Step(StrEnum):
     LIST = "list"
     DESCRIBE = "describe"
     READ = "read"
+    DECRYPT = "decrypt"
+    BATCH = "batch"
 
     @property
     def label(self) -> str | Promise:
@@ -43,6 +45,8 @@ _STEP_LABELS: dict[Step, Promise] = {
     Step.LIST: _("List secrets"),
     Step.DESCRIBE: _("Describe a secret"),
     Step.READ: _("Read a secret"),
+    Step.DECRYPT: _("Decrypt it"),
+    Step.BATCH: _("Read several at once"),
 }
 
 
@@ -60,6 +64,8 @@ class SkipReason(StrEnum):
     EARLIER_STEP_FAILED = "earlier_step_failed"
     NO_ROLE = "no_role"
     NO_TARGET = "no_target"
+    DEFAULT_KEY = "default_key"
+    NOT_CONCLUSIVE = "not_conclusive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,73 @@ class ProbeResult:
     def failure(self) -> StepResult | None:
         """The first step that failed, if any."""
         return next((step for step in self.steps if step.state is StepState.FAILED), None)
+
+
+class TrustAttempt(StrEnum):
+    """A way to ask for a role that a trust policy which requires the External ID refuses."""
+
+    WITHOUT_EXTERNAL_ID = "without_external_id"
+    WRONG_EXTERNAL_ID = "wrong_external_id"
+
+    @property
+    def label(self) -> Promise:
+        """The attempt in words for people."""
+        return _ATTEMPT_LABELS[self]
+
+
+_ATTEMPT_LABELS: dict[TrustAttempt, Promise] = {
+    TrustAttempt.WITHOUT_EXTERNAL_ID: _("Assume the role without an External ID"),
+    TrustAttempt.WRONG_EXTERNAL_ID: _("Assume the role with a made-up External ID"),
+}
+
+
+class TrustOutcome(StrEnum):
+    """How an attempt ended; only a refusal is good."""
+
+    REFUSED = "refused"
+    ACCEPTED = "accepted"
+    NOT_CONCLUSIVE = "not_conclusive"
+
+
+@dataclass(frozen=True, slots=True)
+class TrustAnswer:
+    """What one attempt was answered.
+
+    `code` is why it was refused, or why the answer says nothing about the trust policy; None if it was accepted.
+    `facts` has the same allow-listed keys as `StepResult.facts`.
+    """
+
+    attempt: TrustAttempt
+    outcome: TrustOutcome
+    code: FailureCode | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustCheck:
+    """Whether the cloud lets this application act for whoever knows only the role: the confused deputy.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
+    """
+
+    answers: tuple[TrustAnswer, ...] = ()
+
+    @property
+    def applicable(self) -> bool:
+        """Whether there was anything to try."""
+        return bool(self.answers)
+
+    @property
+    def code(self) -> FailureCode | None:
+        """What the answers mean together, to be explained as failures are; None if the check is not applicable."""
+        outcomes = {answer.outcome for answer in self.answers}
+        if not outcomes:
+            return None
+        if TrustOutcome.ACCEPTED in outcomes:
+            return FailureCode.TRUST_WITHOUT_EXTERNAL_ID
+        if TrustOutcome.NOT_CONCLUSIVE in outcomes:
+            return FailureCode.TRUST_NOT_CONCLUSIVE
+        return FailureCode.TRUST_REQUIRES_EXTERNAL_ID
 
 
 class ProviderError(Exception):
@@ -171,9 +244,16 @@ class Provider(ABC):
     def probe(self, target: str | None = None) -> ProbeResult:
         """Prove step by step that the credential works. Never raises for anything a cloud or a network does.
 
-        `target` is the name of a secret to describe and read (its value is dropped at once); without one these two
-        steps are skipped and say so.
+        `target` is the name of a secret to describe and read (its values are dropped at once); without one the steps
+        that need it are skipped and say so.
         """
+
+    def check_trust(self) -> TrustCheck:
+        """Try what a trust policy must refuse. Never raises for anything a cloud or a network does.
+
+        Not applicable unless a provider knows better.
+        """
+        return TrustCheck()
 
     @abstractmethod
     def fetch(self, names: Iterable[str]) -> Mapping[str, Fetched | ProviderError]:

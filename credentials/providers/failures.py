@@ -39,6 +39,10 @@ class FailureCode(StrEnum):
     ROLE_TRUST_DENIED = "role_trust_denied"
     ROLE_SESSION_TOO_LONG = "role_session_too_long"
     ROLE_SETTINGS_REFUSED = "role_settings_refused"
+    # Whether the role's trust policy requires the External ID
+    TRUST_WITHOUT_EXTERNAL_ID = "trust_without_external_id"
+    TRUST_REQUIRES_EXTERNAL_ID = "trust_requires_external_id"
+    TRUST_NOT_CONCLUSIVE = "trust_not_conclusive"
     # Permissions
     LIST_DENIED = "list_denied"
     DESCRIBE_DENIED = "describe_denied"
@@ -49,6 +53,7 @@ class FailureCode(StrEnum):
     DENIED_BY_SECRET_POLICY = "denied_by_secret_policy"  # noqa: S105 - a code, not a password
     DENIED_BY_SESSION_POLICY = "denied_by_session_policy"
     DENIED_BY_ENDPOINT_POLICY = "denied_by_endpoint_policy"
+    BATCH_DENIED = "batch_denied"
     # Encryption
     KMS_DENIED = "kms_denied"
     KMS_KEY_CHANGED = "kms_key_changed"
@@ -313,6 +318,33 @@ FAILURES: dict[FailureCode, Failure] = {
         (_("Edit the credential, copy the Role ARN from the IAM console and enter the External ID again."),),
         Owner.FORM,
     ),
+    FailureCode.TRUST_WITHOUT_EXTERNAL_ID: Failure(
+        _("The role can be assumed without its External ID"),
+        _(
+            "The role's trust policy does not really require the External ID: AWS agreed to a sign-in without it, or "
+            "with a made-up one. Whoever learns the Role ARN can have this user assume the role for them (the "
+            "confused deputy)."
+        ),
+        (
+            _("In the IAM console open the role, then Trust relationships, and look at every statement."),
+            _("Add the condition StringEquals with sts:ExternalId and one long value that cannot be guessed."),
+            _("Use neither wildcards (StringLike) nor ...IfExists for it: they let other values or none through."),
+            _("Enter the same External ID here, run Test Connection, then check again."),
+        ),
+        Owner.ROLE_TRUST,
+    ),
+    FailureCode.TRUST_REQUIRES_EXTERNAL_ID: Failure(
+        _("The role refuses sign-ins without its External ID"),
+        _("AWS refused the role both without an External ID and with a made-up one."),
+        (_("Nothing, if Test Connection passes. If it fails, repair that first: AWS then refuses every sign-in."),),
+        Owner.ROLE_TRUST,
+    ),
+    FailureCode.TRUST_NOT_CONCLUSIVE: Failure(
+        _("Whether the role requires its External ID could not be found out"),
+        _("AWS, or something on the way to it, refused for a reason that says nothing about the trust policy."),
+        (_("Run Test Connection and repair what it names."), _("Then check again.")),
+        Owner.ROLE_TRUST,
+    ),
     FailureCode.LIST_DENIED: Failure(
         _("This credential may not list secrets (secretsmanager:ListSecrets)"),
         _("The policy is not attached, or the keys belong to another IAM user."),
@@ -385,6 +417,19 @@ FAILURES: dict[FailureCode, Failure] = {
         _("This server reaches AWS through a VPC endpoint whose policy is too narrow."),
         (_("Ask whoever runs the VPC to allow the action in the endpoint's policy."),),
         Owner.NETWORK,
+    ),
+    FailureCode.BATCH_DENIED: Failure(
+        _("Reading several secrets at once is not allowed (secretsmanager:BatchGetSecretValue)"),
+        _(
+            "Everything works without it. With it, secrets are read by the twenty instead of one by one, and "
+            "deliveries of many secrets become several times faster."
+        ),
+        (
+            _("Add one action to the policy of the IAM user or the role: secretsmanager:BatchGetSecretValue."),
+            _('It works only with Resource "*", and opens no secret that GetSecretValue does not.'),
+            _("If it is there, look for a condition on secretsmanager:VersionStage, which such a call cannot meet."),
+        ),
+        Owner.IAM_POLICY,
     ),
     FailureCode.KMS_DENIED: Failure(
         _("The secret is encrypted with a key this credential may not use (kms:Decrypt)"),

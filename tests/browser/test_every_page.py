@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from credentials.models import Credential
-from credentials.services import run_connection_test
+from credentials.testing import run_connection_test
 from envvars.models import EnvironmentVariable
 from envvars.references import Reference
 from envvars.services import Value, add_automation, add_variable

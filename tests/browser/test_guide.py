@@ -161,3 +161,25 @@ def test_an_invalid_form_names_each_error_beside_its_field_and_keeps_the_rest(
         expect(page.get_by_label(label, exact=True)).to_have_attribute("aria-invalid", "true")
     expect(page.get_by_label("Secret Access Key", exact=True)).to_have_value("")
     picture("8-invalid-form")
+
+
+def test_what_is_typed_can_be_tried_before_it_is_created(
+    acme: Organization, alice: User, sandbox: Sandbox, enter: Enter, picture: Picture
+) -> None:
+    page = enter(alice)
+    page.get_by_role("link", name="Secret Provider Credentials").click()
+    page.get_by_role("link", name="Add Credential").first.click()
+    page.get_by_label("Region", exact=True).fill(seed.REGION)
+    page.get_by_label("Access Key ID", exact=True).fill(seed.READER.access_key_id)
+    page.get_by_label("Secret Access Key", exact=True).fill(seed.READER.secret_access_key[::-1])
+    page.get_by_role("button", name="Test Connection").click()
+    outcome = page.locator("#try-result")
+    expect(outcome).to_contain_text("secret access key", ignore_case=True)
+    page.get_by_label("Secret Access Key", exact=True).fill(seed.READER.secret_access_key)
+    page.get_by_role("button", name="Test Connection").click()
+    expect(outcome).to_contain_text("Connected to AWS Secrets Manager")
+    expect(page.get_by_label("Secret Access Key", exact=True)).to_have_value(seed.READER.secret_access_key)
+    picture("9-tried-before-created")
+    page.get_by_label("Name", exact=True).fill("aws-prod")
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_role("row").filter(has_text="aws-prod")).to_be_visible()

@@ -7,7 +7,8 @@ from django.test import Client
 from django.urls import reverse
 
 from credentials.models import ConnectionTest, Credential
-from credentials.services import CredentialInUseError, delete_credential, make_default, run_connection_test
+from credentials.services import CredentialInUseError, delete_credential, make_default
+from credentials.testing import run_connection_test
 from credentials.views import USES_SHOWN
 from organizations.models import AuditEvent, Organization, User
 from sandbox.aws import Sandbox

@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from credentials.models import Credential
-from credentials.services import run_connection_test
+from credentials.testing import run_connection_test
 from organizations.models import Organization, User
 from sandbox import seed
 from sandbox.aws import Sandbox

@@ -8,7 +8,8 @@ from django.test import Client
 from django.urls import reverse
 
 from credentials.models import Credential
-from credentials.services import change_credential, delete_credential, run_connection_test
+from credentials.services import change_credential, delete_credential
+from credentials.testing import run_connection_test
 from organizations.models import AuditEvent, Organization, User
 from sandbox import seed
 from sandbox.aws import Sandbox

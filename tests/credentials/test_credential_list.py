@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from credentials.models import ConnectionTest, Credential
-from credentials.services import run_connection_test
+from credentials.testing import run_connection_test
 from crewadmin.pagination import ROWS_PER_PAGE
 from organizations.models import Organization, User
 from sandbox import seed
@@ -66,7 +66,7 @@ def test_a_row_tells_how_the_last_test_went(
     sandbox.detach_policy()
     run_connection_test(aws_prod, alice)
     (row,) = rows_of(sign_in(alice).get(address(acme)))
-    assert "Failed" in row
+    assert "Failing" in row
     assert "This credential may not list secrets (secretsmanager:ListSecrets)" in row
 
 
@@ -125,7 +125,7 @@ def test_the_list_costs_the_same_queries_however_long_it_is(acme: Organization, 
         for number in range(Credential.objects.count(), rows):
             credential = store_credential(acme, alice, f"aws-{number:03}")
             test = ConnectionTest.objects.create(
-                credential=credential, credential_version=1, person_label="", milliseconds=1, ok=True
+                organization=acme, provider="aws", credential=credential, credential_version=1, person_label="", ok=True
             )
             Credential.objects.filter(pk=credential.pk).update(last_test=test)
         with CaptureQueriesContext(

@@ -20,7 +20,7 @@ from django.test import Client, RequestFactory
 from django.urls import include, path
 from django.views.debug import ExceptionReporter
 
-from credentials.services import run_connection_test
+from credentials.testing import run_connection_test
 from crewadmin.redaction import MASK, MaskEverything, Secret
 from crewadmin.settings import BASE_DIR, LOGGING
 from envvars.models import Automation

@@ -189,6 +189,7 @@ _DENIED_AT: dict[Step | None, FailureCode] = {
     Step.LIST: FailureCode.LIST_DENIED,
     Step.DESCRIBE: FailureCode.DESCRIBE_DENIED,
     Step.READ: FailureCode.READ_DENIED,
+    Step.BATCH: FailureCode.BATCH_DENIED,
 }
 
 _INVALID_AT: dict[Step | None, FailureCode] = {

@@ -7,13 +7,14 @@ what was entered, because a secret may have been pasted into the wrong field.
 import re
 import unicodedata
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from ..base import ProviderSettingsForm
+from .policies import ROLE_ARN_PLACEHOLDER, assume_role_policy, pretty, read_policy, trust_policy
 from .regions import all_regions, find_region, partition_of
 
 # Password managers and spelling services must not keep, fill or send these values.
@@ -37,6 +38,8 @@ _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
 _ROLE_ARN = re.compile(r"arn:(aws(?:-[a-z]+)*):iam::\d{12}:role/(?:[!-~]{1,510}/)?[\w+=,.@-]{1,64}", re.ASCII)
 _ARN = re.compile(r"arn:aws[a-z-]*:([a-z0-9-]+):[a-z0-9-]*:\d*:([a-z-]+)(?:[/:].*)?", re.ASCII)
 
+_EXTERNAL_ID_PLACEHOLDER = "EXTERNAL_ID"
+
 _NOT_A_KEY_ID = {
     "ASIA": _("This is the ID of a temporary key, which ends within hours. Create an access key for an IAM user."),
     "AIDA": _("This is the unique ID of a user, not of an access key. Access key IDs start with AKIA."),
@@ -48,6 +51,16 @@ _NOT_A_ROLE = {
     "policy": _("This is the ARN of a policy. Copy the ARN of the role that the policy is attached to."),
     "assumed-role": _("This is the ARN of a session of a role. Copy the ARN of the role itself from the IAM console."),
 }
+
+
+class PolicyTexts(NamedTuple):
+    """The policies that stand beside the form, as JSON to paste into IAM, and what stands for a value not yet typed."""
+
+    read: str
+    assume_role: str
+    trust: str
+    role_arn_placeholder: str = ROLE_ARN_PLACEHOLDER
+    external_id_placeholder: str = _EXTERNAL_ID_PLACEHOLDER
 
 
 class PastedField(forms.CharField):
@@ -121,6 +134,14 @@ class AwsSettingsForm(ProviderSettingsForm):
     def region_options(self) -> list[tuple[str, str]]:
         """Code and name of every region, for the `<datalist id="region-options">` beside the field."""
         return [(region.code, region.name) for region in all_regions()]
+
+    @property
+    def policies(self) -> PolicyTexts:
+        """The policies for this credential: with the Role ARN as it was typed, never with an External ID."""
+        role_arn = self.fields["role_arn"].to_python(self["role_arn"].value())
+        role = _ROLE_ARN.fullmatch(role_arn)
+        trust = trust_policy(None, _EXTERNAL_ID_PLACEHOLDER, role[1] if role else "aws")
+        return PolicyTexts(pretty(read_policy()), pretty(assume_role_policy(role_arn)), pretty(trust))
 
     def clean_region(self) -> str:
         """Accept a code or a name, return the code."""

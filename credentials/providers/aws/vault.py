@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
+from botocore.exceptions import ClientError
+
 from crewadmin.redaction import Secret
 
 from ..base import Fetched, ProviderError, Step
@@ -26,6 +28,8 @@ _ACCOUNT = re.compile(r"\d{12}", re.ASCII)
 _ARN = re.compile(r"arn:aws[a-z-]*:[a-z]+:[a-z0-9-]*:\d{12}:[\w+=,.@:/-]{1,1000}", re.ASCII)
 _KMS_KEY = re.compile(r"[\w:/-]{1,300}", re.ASCII)
 _ANY = re.compile(r".+", re.DOTALL)
+#: What some tools store as the name of the default key, which usually goes without one.
+_DEFAULT_KEY = "alias/aws/secretsmanager"
 
 
 class Vault:
@@ -69,6 +73,14 @@ class Vault:
                 self.identify()  # says more, where it fails too
             raise
 
+    def try_external_id(self, external_id: str, seconds: int) -> dict[str, str]:
+        """Ask for a session of the role with another External ID, or with none if it is empty, and forget it.
+
+        Returns the fact `arn`; a trust policy that requires the External ID does not let it come to that.
+        """
+        with self._at(Step.ASSUME_ROLE):
+            return _assumed(self._ask_for_role(seconds, external_id))
+
     def list_secrets(self) -> dict[str, str]:
         """List one secret. Returns the fact `count` as 0 where there is none at all."""
         with self._at(Step.LIST):
@@ -86,14 +98,22 @@ class Vault:
             _text(answer, "ARN", _ARN)
             if "DeletedDate" in answer:
                 raise ProviderError(FailureCode.SECRET_DELETED, Step.DESCRIBE, facts | request_id(answer))
-            key = {"kms_key": _text(answer, "KmsKeyId", _KMS_KEY)} if "KmsKeyId" in answer else {}
-            return {"secret_name": name} | key | request_id(answer)
+            key = _text(answer, "KmsKeyId", _KMS_KEY) if "KmsKeyId" in answer else _DEFAULT_KEY
+            customers = {} if key.endswith(_DEFAULT_KEY) else {"kms_key": key}
+            return {"secret_name": name} | customers | request_id(answer)
 
     def check_readable(self, name: str) -> dict[str, str]:
         """Read a secret and forget its value. Returns the fact `secret_name`."""
         with self._at(Step.READ, secret_name=name):
             answer = self._call(self._secrets().get_secret_value, **_current(name))
             _fetched(answer)
+            return {"secret_name": name} | request_id(answer)
+
+    def check_batch(self, name: str) -> dict[str, str]:
+        """Read a secret as a batch of one and forget its value. Returns the fact `secret_name`."""
+        with self._at(Step.BATCH, secret_name=name):
+            answer = self._call(self._secrets().batch_get_secret_value, SecretIdList=[name])
+            _fetched(_only(answer))
             return {"secret_name": name} | request_id(answer)
 
     def start_reading(self, name: str) -> "Future[Answer]":
@@ -137,16 +157,18 @@ class Vault:
 
     def _assume_role(self, seconds: int) -> dict[str, str]:
         with self._at(Step.ASSUME_ROLE):
-            external_id = self._external_id.reveal()
-            answer = self._call(
-                self._calls.client("sts", self._region, self._user).assume_role,
-                RoleArn=self._role_arn,
-                RoleSessionName=SESSION_NAME,
-                DurationSeconds=seconds,
-                **({"ExternalId": external_id} if external_id else {}),
-            )
+            answer = self._ask_for_role(seconds, self._external_id.reveal())
             self._client = self._calls.client("secretsmanager", self._region, _session_keys(answer))
-            return {"arn": _text(answer.get("AssumedRoleUser"), "Arn", _ARN)} | request_id(answer)
+            return _assumed(answer)
+
+    def _ask_for_role(self, seconds: int, external_id: str) -> Answer:
+        return self._call(
+            self._calls.client("sts", self._region, self._user).assume_role,
+            RoleArn=self._role_arn,
+            RoleSessionName=SESSION_NAME,
+            DurationSeconds=seconds,
+            **({"ExternalId": external_id} if external_id else {}),
+        )
 
     def _secrets(self) -> "SecretsManagerClient":
         if self._client is None:
@@ -167,6 +189,27 @@ def _session_keys(answer: Answer) -> Keys:
         Secret(_text(given, "SecretAccessKey", _ANY)),
         Secret(_text(given, "SessionToken", _ANY)),
     )
+
+
+def _assumed(answer: Answer) -> dict[str, str]:
+    return {"arn": _text(answer.get("AssumedRoleUser"), "Arn", _ARN)} | request_id(answer)
+
+
+def _only(answer: Answer) -> Answer:
+    """Return the secret of a batch of one. Raises ClientError for what AWS says of it instead of refusing the batch.
+
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_BatchGetSecretValue.html
+    """
+    match answer:
+        case {"Errors": [{"ErrorCode": str(code)} as error, *_]}:
+            message = str(error.get("Message", ""))
+            metadata = answer.get("ResponseMetadata", {})
+            raise ClientError(
+                {"Error": {"Code": code, "Message": message}, "ResponseMetadata": metadata}, "BatchGetSecretValue"
+            )
+        case {"SecretValues": [dict() as secret]}:
+            return secret
+    raise UnexpectedResponseError
 
 
 def _fetched(answer: Answer) -> Fetched:

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from credentials.providers import PROVIDERS, Provider, _registry, provider_class
-from credentials.providers.base import ProbeResult, ProviderError, SkipReason, Step, StepResult, StepState
+from credentials.providers.base import ProbeResult, ProviderError, SkipReason, Step, StepResult, StepState, TrustCheck
 from credentials.providers.failures import FailureCode
 from crewadmin.redaction import Secret
 
@@ -51,6 +51,17 @@ def test_a_credential_without_any_settings_fails_in_words_and_calls_nobody(slug:
     assert result.failure.step is Step.SHAPE
     assert [step.step for step in result.steps] == list(Step)
     assert isinstance(provider.fetch(["db"])["db"], ProviderError)
+
+
+@every_provider
+def test_a_credential_without_any_settings_has_no_trust_to_check(slug: str) -> None:
+    check = PROVIDERS[slug]({}, Secret({})).check_trust()
+    assert not check.applicable
+    assert check.code is None
+
+
+def test_a_provider_that_says_nothing_about_trust_has_none_to_check() -> None:
+    assert Provider.check_trust(PROVIDERS["aws"]({"role_arn": "any"}, Secret({}))) == TrustCheck()
 
 
 @every_provider

@@ -6,7 +6,7 @@ from email.utils import formatdate
 import pytest
 
 from credentials.providers.base import Step
-from credentials.providers.failures import FailureCode
+from credentials.providers.failures import MAY_BE_PROPAGATION, FailureCode, explain
 
 from .conftest import ROLE_ARN, SECRET_ACCESS_KEY, MakeProvider, ServeAws
 from .wire import REQUEST_ID, http, json_error, scripted, sts_error
@@ -19,6 +19,7 @@ ACTIONS = {
     Step.LIST: "ListSecrets",
     Step.DESCRIBE: "DescribeSecret",
     Step.READ: "GetSecretValue",
+    Step.DECRYPT: "GetSecretValue",
 }
 INVALID_TOKEN = "The security token included in the request is invalid."
 WRONG_SIGNATURE = (
@@ -174,23 +175,24 @@ REFUSALS = [
         F.DENIED_BY_SECRET_POLICY,
     ),
     # Encryption
-    (Step.READ, json_error("AccessDeniedException", "Access to KMS is not allowed"), F.KMS_DENIED),
+    (Step.DECRYPT, json_error("AccessDeniedException", "Access to KMS is not allowed"), F.KMS_DENIED),
     (
-        Step.READ,
+        Step.DECRYPT,
         json_error("AccessDeniedException", denied("kms:Decrypt", "arn:aws:kms:us-east-1:123456789012:key/x")),
         F.KMS_DENIED,
     ),
     (
-        Step.READ,
+        Step.DECRYPT,
         json_error(
             "AccessDeniedException",
             "Access to KMS is not allowed. This version of secret is not encrypted with the current KMS key.",
         ),
         F.KMS_KEY_CHANGED,
     ),
-    (Step.READ, json_error("DecryptionFailure", "Secrets Manager can't decrypt the secret."), F.KMS_KEY_UNUSABLE),
-    (Step.READ, json_error("KMSInvalidStateException", "key is pending deletion."), F.KMS_KEY_UNUSABLE),
-    (Step.READ, json_error("InvalidRequestException", ABROAD), F.KMS_DEFAULT_KEY),
+    (Step.DECRYPT, json_error("DecryptionFailure", "Secrets Manager can't decrypt the secret."), F.KMS_KEY_UNUSABLE),
+    (Step.DECRYPT, json_error("KMSInvalidStateException", "key is pending deletion."), F.KMS_KEY_UNUSABLE),
+    (Step.DECRYPT, json_error("InvalidRequestException", ABROAD), F.KMS_DEFAULT_KEY),
+    (Step.DECRYPT, json_error("DisabledException", "key is disabled."), F.KMS_KEY_UNUSABLE),
     # The secret
     (Step.READ, json_error("com.amazonaws.secretsmanager#ResourceNotFoundException", NOT_FOUND), F.SECRET_NOT_FOUND),
     (Step.DESCRIBE, json_error("ResourceNotFoundException", NOT_FOUND), F.SECRET_NOT_FOUND),
@@ -225,6 +227,60 @@ def test_every_known_answer_is_told_apart(
     failure = provider(role_arn=ROLE_ARN).probe("db").failure
     assert failure is not None
     assert (failure.step, failure.code) == (step, code)
+
+
+#: The refusals in the guide's table of symptoms: what a person reads there, and what it is called here. Its other two
+#: rows are no refusals: a region without secrets is in test_provider, a delay of IAM in test_symptoms.
+GUIDE = {
+    "secretsmanager:ListSecrets": F.LIST_DENIED,
+    "kms:Decrypt": F.KMS_DENIED,
+    "InvalidClientTokenId": F.ACCESS_KEY_ID_UNKNOWN,
+    "SignatureDoesNotMatch": F.SECRET_ACCESS_KEY_WRONG,
+    "RegionDisabledException": F.STS_NOT_ACTIVE,
+    "sts:AssumeRole": F.ROLE_NOT_ASSUMED,
+}
+
+
+@pytest.mark.parametrize(("words", "code"), GUIDE.items())
+def test_the_table_has_every_refusal_of_the_guide(words: str, code: FailureCode) -> None:
+    assert len(REFUSALS) >= 40
+    assert [answer for _, answer, known in REFUSALS if known is code and words.encode() in answer]
+
+
+@pytest.mark.parametrize("code", [F.ACCESS_KEY_ID_UNKNOWN, F.LIST_DENIED, F.KMS_DENIED, F.ROLE_NOT_ASSUMED])
+def test_what_new_iam_users_and_policies_show_may_be_a_delay(code: FailureCode) -> None:
+    assert code in MAY_BE_PROPAGATION
+
+
+@pytest.mark.parametrize(
+    ("step", "answer"),
+    [
+        (Step.IDENTITY, sts_error("SomethingNew", "A sentence <b>nobody</b> has seen before.", 400)),
+        (Step.ASSUME_ROLE, sts_error("SomethingNew", "A sentence nobody has seen before.", 403)),
+        (Step.LIST, json_error("SomethingNewException", "A sentence nobody has seen before.")),
+        (Step.READ, json_error("InvalidRequestException", "A sentence nobody has seen before.")),
+    ],
+)
+def test_an_unknown_refusal_is_explained_by_nothing_but_its_request_id(
+    step: Step, answer: bytes, serve: ServeAws, provider: MakeProvider
+) -> None:
+    serve(scripted(**{ACTIONS[step]: answer}))
+    failure = provider(role_arn=ROLE_ARN).probe("db").failure
+    assert failure is not None
+    assert failure.code is F.UNKNOWN
+    assert failure.facts["request_id"] == REQUEST_ID
+    words = explain(failure.code, failure.facts)
+    assert "does not know" in str(words.title)
+    assert "request ID" in str(words.steps[-1])
+    assert "nobody" not in f"{words} {failure}"
+
+
+@pytest.mark.parametrize("step", ACTIONS)
+def test_html_answered_with_200_is_a_failure(step: Step, serve: ServeAws, provider: MakeProvider) -> None:
+    serve(scripted(**{ACTIONS[step]: http(200, "<html><body>Sign in to the hotel</body></html>")}))
+    failure = provider(role_arn=ROLE_ARN).probe("db").failure
+    assert failure is not None
+    assert (ACTIONS[failure.step], failure.code) == (ACTIONS[step], F.UNEXPECTED_RESPONSE)
 
 
 def test_a_refusal_says_who_was_denied_what_by_which_policy(serve: ServeAws, provider: MakeProvider) -> None:

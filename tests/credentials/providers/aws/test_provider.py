@@ -14,7 +14,14 @@ from crewadmin.redaction import Secret
 from .conftest import ROLE_ARN, SECRET_ACCESS_KEY, MakeProvider, ServeAws
 from .wire import GOOD, IDENTITY, REQUEST_ID, Request, http, json_error, scripted, sts_error
 
-ALL_STEPS = ["GetCallerIdentity", "AssumeRole", "ListSecrets", "DescribeSecret", "GetSecretValue"]
+ALL_STEPS = [
+    "GetCallerIdentity",
+    "AssumeRole",
+    "ListSecrets",
+    "DescribeSecret",
+    "GetSecretValue",
+    "BatchGetSecretValue",
+]
 UNKNOWN_KEY = sts_error("InvalidClientTokenId", "The security token included in the request is invalid.")
 NOT_KNOWN_HERE = json_error("UnrecognizedClientException", "The security token included in the request is invalid.")
 LIST_DENIED = json_error(
@@ -55,6 +62,8 @@ def test_each_step_gives_its_facts(serve: ServeAws, provider: MakeProvider) -> N
         "list": {"request_id": REQUEST_ID},
         "describe": {"secret_name": "db", "kms_key": "alias/crew", "request_id": REQUEST_ID},
         "read": {"secret_name": "db", "request_id": REQUEST_ID},
+        "decrypt": {"kms_key": "alias/crew"},
+        "batch": {"secret_name": "db", "request_id": REQUEST_ID},
     }
 
 
@@ -66,6 +75,8 @@ def test_without_a_role_and_a_target_their_steps_are_skipped(serve: ServeAws, pr
         Step.ASSUME_ROLE: SkipReason.NO_ROLE,
         Step.DESCRIBE: SkipReason.NO_TARGET,
         Step.READ: SkipReason.NO_TARGET,
+        Step.DECRYPT: SkipReason.NO_TARGET,
+        Step.BATCH: SkipReason.NO_TARGET,
     }
     assert wire.actions == ["GetCallerIdentity", "ListSecrets"]
 
@@ -74,7 +85,7 @@ def test_after_a_failed_step_nothing_more_is_asked(serve: ServeAws, provider: Ma
     wire = serve(scripted(AssumeRole=sts_error("AccessDenied", "no")))
     result = provider(role_arn=ROLE_ARN).probe("db")
     assert wire.actions == ["GetCallerIdentity", "AssumeRole"]
-    assert [step.skipped for step in result.steps[3:]] == [SkipReason.EARLIER_STEP_FAILED] * 3
+    assert [step.skipped for step in result.steps[3:]] == [SkipReason.EARLIER_STEP_FAILED] * 5
 
 
 def test_a_role_is_assumed_for_900_seconds_with_its_external_id_and_then_used(
@@ -161,17 +172,24 @@ class Regions:
         return self.at_home if request.action == "GetCallerIdentity" else GOOD[request.action]
 
 
-def test_a_region_that_is_not_enabled_is_told_from_an_unknown_key(serve: ServeAws, provider: MakeProvider) -> None:
-    serve(Regions("us-east-1"))
-    failure = provider(region="eu-south-1").probe().failure
+#: A region of each partition, and the one in which every key of the partition is known.
+HOMES = [("eu-south-1", "us-east-1"), ("cn-northwest-1", "cn-north-1"), ("us-gov-east-1", "us-gov-west-1")]
+
+
+@pytest.mark.parametrize(("region", "home"), HOMES)
+def test_a_region_that_is_not_enabled_is_told_from_an_unknown_key(
+    region: str, home: str, serve: ServeAws, provider: MakeProvider
+) -> None:
+    serve(Regions(home))
+    failure = provider(region=region).probe().failure
     assert failure is not None
     assert failure.code is FailureCode.REGION_NOT_ENABLED
-    assert (failure.facts["region"], failure.facts["account"]) == ("eu-south-1", "123456789012")
+    assert (failure.facts["region"], failure.facts["account"]) == (region, "123456789012")
 
 
 @pytest.mark.parametrize(
     ("region", "home"),
-    [("eu-south-1", "us-east-1"), ("cn-northwest-1", "cn-north-1"), ("us-gov-east-1", "us-gov-west-1")],
+    HOMES,
 )
 def test_the_home_region_of_the_same_partition_is_asked(
     region: str, home: str, serve: ServeAws, provider: MakeProvider

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from credentials.providers.aws.provider import AwsSecretsManager
-from credentials.providers.base import Fetched, ProbeResult, ProviderError, Step
+from credentials.providers.base import Fetched, ProbeResult, ProviderError, SkipReason, Step, StepState
 from credentials.providers.failures import FailureCode
 from crewadmin.redaction import Secret
 from sandbox import seed
@@ -94,16 +94,81 @@ def test_a_policy_that_is_not_attached_is_named_with_its_action(sandbox: Sandbox
 def test_a_reader_of_some_secrets_fails_the_test_and_still_reads_them(sandbox: Sandbox) -> None:
     result = opened(seed.SCOPED_READER).probe(seed.PAYMENTS_KEY.name)
     assert failed(result) == (Step.LIST, FailureCode.LIST_DENIED)
-    assert [str(step.state) for step in result.steps[-2:]] == ["passed", "passed"]
+    assert [str(step.state) for step in result.steps[-4:]] == ["passed"] * 4
 
 
 def test_a_key_that_may_not_be_used_is_named(sandbox: Sandbox) -> None:
-    assert failed(opened(seed.NO_KMS).probe(seed.PAYMENTS_KEY.name)) == (Step.READ, FailureCode.KMS_DENIED)
+    assert failed(opened(seed.NO_KMS).probe(seed.PAYMENTS_KEY.name)) == (Step.DECRYPT, FailureCode.KMS_DENIED)
 
 
 def test_a_disabled_key_is_told_from_a_forbidden_one(sandbox: Sandbox) -> None:
     sandbox.disable_kms_key()
-    assert failed(opened().probe(seed.PAYMENTS_KEY.name)) == (Step.READ, FailureCode.KMS_KEY_UNUSABLE)
+    assert failed(opened().probe(seed.PAYMENTS_KEY.name)) == (Step.DECRYPT, FailureCode.KMS_KEY_UNUSABLE)
+
+
+def test_only_a_customers_key_is_asked_for_permission(sandbox: Sandbox) -> None:
+    steps = {secret: opened().probe(secret.name).steps[-2] for secret in (seed.OPENAI_KEY, seed.PAYMENTS_KEY)}
+    assert steps[seed.OPENAI_KEY].skipped is SkipReason.DEFAULT_KEY
+    assert steps[seed.PAYMENTS_KEY].facts == {"kms_key": seed.KMS_KEY_ARN}
+
+
+BATCH = {"Effect": "Allow", "Action": "secretsmanager:BatchGetSecretValue", "Resource": "*"}
+
+
+def test_the_guides_policy_lacks_one_action_for_batches_and_the_test_passes(sandbox: Sandbox) -> None:
+    result = opened().probe(seed.DATABASE.name)
+    assert result.ok
+    assert (result.steps[-1].state, result.steps[-1].code) == (StepState.PASSED, FailureCode.BATCH_DENIED)
+    assert result.steps[-1].facts["action"] == "secretsmanager:BatchGetSecretValue"
+    sandbox.put_user_policy(seed.policy(BATCH))
+    assert opened().probe(seed.DATABASE.name).steps[-1].code is None
+
+
+def test_a_batch_cannot_meet_a_condition_on_the_version_stage(sandbox: Sandbox) -> None:
+    read = {
+        "Effect": "Allow",
+        "Action": "secretsmanager:GetSecretValue",
+        "Resource": "*",
+        "Condition": {"StringEquals": {"secretsmanager:VersionStage": "AWSCURRENT"}},
+    }
+    others = {**BATCH, "Action": ["secretsmanager:ListSecrets", "secretsmanager:DescribeSecret", BATCH["Action"]]}
+    sandbox.set_policy(seed.policy(read, others))
+    result = opened().probe(seed.DATABASE.name)
+    assert result.ok
+    assert result.steps[-1].code is FailureCode.BATCH_DENIED
+    assert result.steps[-1].facts["action"] == "secretsmanager:GetSecretValue"
+
+
+def trusting(**condition: dict[str, str]) -> dict[str, object]:
+    principal = {"AWS": f"arn:aws:iam::{seed.ACCOUNT_ID}:root"}
+    return {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole", "Condition": condition}
+
+
+@pytest.mark.parametrize(
+    ("statement", "outcomes"),
+    [
+        (trusting(StringEquals={"sts:ExternalId": seed.EXTERNAL_ID}), ["refused", "refused"]),
+        (trusting(), ["accepted", "accepted"]),
+        (trusting(StringLike={"sts:ExternalId": "*"}), ["refused", "accepted"]),
+        (trusting(StringEqualsIfExists={"sts:ExternalId": seed.EXTERNAL_ID}), ["accepted", "refused"]),
+    ],
+)
+def test_a_trust_policy_that_does_not_require_the_external_id_is_found_out(
+    statement: dict[str, object], outcomes: list[str], sandbox: Sandbox
+) -> None:
+    sandbox.set_trust_policy(seed.policy(statement))
+    aws = opened(seed.ROLE_ONLY, **ASSUMED)
+    assert aws.probe().ok  # the credential itself works with all of them
+    check = aws.check_trust()
+    assert [str(answer.outcome) for answer in check.answers] == outcomes
+    refused = outcomes == ["refused", "refused"]
+    assert check.code is (FailureCode.TRUST_REQUIRES_EXTERNAL_ID if refused else FailureCode.TRUST_WITHOUT_EXTERNAL_ID)
+    assert [call.action for call in sandbox.calls][-2:] == ["AssumeRole", "AssumeRole"]
+
+
+def test_a_credential_without_a_role_asks_nothing_about_trust(sandbox: Sandbox) -> None:
+    assert not opened().check_trust().applicable
+    assert sandbox.calls == []
 
 
 def test_a_missing_inline_policy_is_named(sandbox: Sandbox) -> None:

@@ -187,23 +187,21 @@ DESCRIBED = http(
         }
     ),
 )
-READ = http(
-    200,
-    json.dumps(
-        {
-            "ARN": "arn:aws:secretsmanager:us-east-1:123456789012:secret:crewai/openai-api-key-AbCdEf",
-            "Name": "crewai/openai-api-key",
-            "VersionId": "a1b2c3d4-5678-90ab-cdef-EXAMPLE11111",
-            "SecretString": "value-canary",
-        }
-    ),
-)
+VALUE = {
+    "ARN": "arn:aws:secretsmanager:us-east-1:123456789012:secret:crewai/openai-api-key-AbCdEf",
+    "Name": "crewai/openai-api-key",
+    "VersionId": "a1b2c3d4-5678-90ab-cdef-EXAMPLE11111",
+    "SecretString": "value-canary",
+}
+READ = http(200, json.dumps(VALUE))
+BATCHED = http(200, json.dumps({"SecretValues": [VALUE], "Errors": []}))
 GOOD = {
     "GetCallerIdentity": IDENTITY,
     "AssumeRole": ASSUMED,
     "ListSecrets": LISTED,
     "DescribeSecret": DESCRIBED,
     "GetSecretValue": READ,
+    "BatchGetSecretValue": BATCHED,
 }
 
 

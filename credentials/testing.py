@@ -1,0 +1,158 @@
+"""Run connection tests: within limits, audited before the call, stored afterwards.
+
+Anybody who can press a button could otherwise keep every thread of the server waiting for a cloud, or use it to guess
+keys. The limits of an organization hold across processes, because they are counted in the database under its row lock.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import timedelta
+from math import ceil
+from time import perf_counter
+
+from django.conf import settings
+from django.utils import timezone
+
+from crewadmin.redaction import Secret
+from crewadmin.sealing import SealError
+from organizations.audit import Target, changing, record
+from organizations.models import AuditEvent, Organization, User
+
+from .models import ConnectionTest, Credential
+from .providers import provider_class
+from .providers.base import ProbeResult, Step, StepResult, StepState
+from .providers.failures import FailureCode
+from .services import current_row
+from .usage import secret_to_read
+
+Action = AuditEvent.Action
+
+PER_MINUTE = 10
+AT_ONCE = 2
+#: How many tests of a credential are kept.
+HISTORY = 50
+# A test ends within its provider's deadline; one that is older was cut off with its process.
+_LONGEST = timedelta(seconds=30)
+_MINUTE = timedelta(minutes=1)
+
+_slots = threading.BoundedSemaphore(settings.CONNECTION_TESTS_AT_ONCE)
+
+
+class TooManyTestsError(Exception):
+    """A limit is reached; `seconds` is how long to wait before another try."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"Try again in {seconds} s.")
+        self.seconds = seconds
+
+
+def run_connection_test(credential: Credential, by: User | None, secret_name: str = "") -> ConnectionTest:
+    """Try a credential at its provider step by step and store how it went.
+
+    `secret_name` is the secret to describe and read; by default the first that a variable refers to. No transaction is
+    open during the calls. Raises TooManyTestsError, and Credential.DoesNotExist if it was deleted meanwhile.
+    """
+    with _slot():
+        test = _begin(credential.organization, by, credential.provider, credential)
+        result, milliseconds = _timed(lambda: _probe(credential, secret_name or secret_to_read(credential)))
+        return _finish(test, result, milliseconds, by, credential)
+
+
+def try_settings(
+    organization: Organization,
+    by: User | None,
+    provider: str,
+    config: Mapping[str, str],
+    secrets: Mapping[str, str],
+    secret_name: str | None = None,
+) -> ConnectionTest:
+    """Try settings that are not stored, and store how it went, but not the settings. Raises TooManyTestsError."""
+    opened = provider_class(provider)(config, Secret(dict(secrets)))
+    with _slot():
+        test = _begin(organization, by, provider, None)
+        result, milliseconds = _timed(lambda: opened.probe(secret_name))
+        return _finish(test, result, milliseconds, by, None)
+
+
+@contextmanager
+def _slot() -> Iterator[None]:
+    """Hold one of this process's places for tests: the other threads stay free for pages."""
+    if not _slots.acquire(blocking=False):
+        raise TooManyTestsError(5)
+    try:
+        yield
+    finally:
+        _slots.release()
+
+
+def _begin(organization: Organization, by: User | None, provider: str, credential: Credential | None) -> ConnectionTest:
+    """Store and audit that a test begins, if the organization's limits allow one more."""
+    target: Target = credential or organization
+    with changing(organization):
+        _keep_limits(organization)
+        test = ConnectionTest.objects.create(
+            organization=organization,
+            credential=credential and current_row(credential),
+            provider=provider,
+            credential_version=credential.version if credential else 0,
+            created_by=by,
+            person_label=by.email if by else "command line",
+        )
+        record(organization, by, Action.CREDENTIAL_TEST_STARTED, target, {"provider": provider})
+    return test
+
+
+def _keep_limits(organization: Organization) -> None:
+    """Raise TooManyTestsError if one more test is too many; the caller holds the organization's row."""
+    now = timezone.now()
+    begun = list(
+        ConnectionTest.objects.filter(organization=organization, created_at__gt=now - _MINUTE)
+        .order_by("-created_at")
+        .values_list("created_at", "ok")[:PER_MINUTE]
+    )
+    running = [at for at, ok in begun if ok is None and at > now - _LONGEST]
+    if len(running) >= AT_ONCE:
+        raise TooManyTestsError(5)
+    if len(begun) >= PER_MINUTE:
+        raise TooManyTestsError(max(1, ceil((begun[-1][0] + _MINUTE - now).total_seconds())))
+
+
+def _timed(probe: Callable[[], ProbeResult]) -> tuple[ProbeResult, int]:
+    started = perf_counter()
+    result = probe()
+    return result, round((perf_counter() - started) * 1000)
+
+
+def _probe(credential: Credential, target: str | None) -> ProbeResult:
+    try:
+        provider = credential.open_provider()
+    except SealError:
+        return ProbeResult((StepResult(Step.SHAPE, StepState.FAILED, code=FailureCode.CANNOT_BE_OPENED),))
+    return provider.probe(target)
+
+
+def _finish(
+    test: ConnectionTest, result: ProbeResult, milliseconds: int, by: User | None, credential: Credential | None
+) -> ConnectionTest:
+    """Store the outcome, and forget what is older than the history shows."""
+    with changing(test.organization):
+        if credential:
+            test.credential = current_row(credential)
+        test.milliseconds, test.ok, test.steps = milliseconds, result.ok, [asdict(step) for step in result.steps]
+        test.save(force_update=True)
+        if test.credential:
+            Credential.objects.filter(pk=test.credential.pk).update(last_test=test)
+            kept = test.credential.tests.order_by("-id").values("pk")[:HISTORY]
+            test.credential.tests.exclude(pk__in=list(kept.values_list("pk", flat=True))).delete()
+        record(test.organization, by, Action.CREDENTIAL_TESTED, credential or test.organization, _outcome(result))
+    if credential:
+        credential.last_test = test
+    return test
+
+
+def _outcome(result: ProbeResult) -> dict[str, str]:
+    if result.failure is None or result.failure.code is None:
+        return {"result": "passed"}
+    return {"result": "failed", "failure": result.failure.code.value}
