@@ -32,7 +32,6 @@ _SKIPPED = {
     SkipReason.DEFAULT_KEY: gettext_lazy("Not needed: the key aws/secretsmanager asks for no permission of its own."),
     SkipReason.NOT_CONCLUSIVE: gettext_lazy("Could not be found out this time. Everything works without it."),
 }
-_FASTER = gettext_lazy("Allow secretsmanager:BatchGetSecretValue to make deliveries of many secrets faster.")
 
 
 @dataclass(frozen=True)
@@ -69,13 +68,13 @@ def toast_for(test: ConnectionTest) -> Toast:
         first = test.failure.steps[0] if test.failure.steps else test.failure.cause
         return Toast("error", str(test.failure.title), str(first))
     advised = {step["step"]: step for step in test.steps if step["code"]}
-    faster = advised.pop(Step.BATCH, None)
+    advised.pop(Step.BATCH, None)  # not worth a warning: nothing depends on it
     if advised:
         advice = next(iter(advised.values()))
         failure = explain(FailureCode(advice["code"]), advice["facts"])
         return Toast("warning", str(failure.title), str(failure.steps[0] if failure.steps else failure.cause))
     title = _("Connected to %(provider)s") % {"provider": test.provider_label}
-    return Toast("success", title, f"{_proof(test)} {_FASTER}" if faster else _proof(test))
+    return Toast("success", title, _proof(test))
 
 
 def toast_for_limit(seconds: int) -> Toast:

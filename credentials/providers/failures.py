@@ -420,10 +420,7 @@ FAILURES: dict[FailureCode, Failure] = {
     ),
     FailureCode.BATCH_DENIED: Failure(
         _("Reading several secrets at once is not allowed (secretsmanager:BatchGetSecretValue)"),
-        _(
-            "Everything works without it. With it, secrets are read by the twenty instead of one by one, and "
-            "deliveries of many secrets become several times faster."
-        ),
+        _("Everything works without it: secrets are then read one by one."),
         (
             _("Add one action to the policy of the IAM user or the role: secretsmanager:BatchGetSecretValue."),
             _('It works only with Resource "*", and opens no secret that GetSecretValue does not.'),

@@ -20,7 +20,6 @@ READ = StepResult(Step.READ, PASSED, facts={"secret_name": "db"})
 BATCH = "secretsmanager:BatchGetSecretValue"
 BATCH_DENIED = StepResult(Step.BATCH, PASSED, code=F.BATCH_DENIED, facts={"secret_name": "db", "action": BATCH})
 PROVEN = "Signed in to account 123456789012, listed secrets and read “db”."
-FASTER = f"Allow {BATCH} to make deliveries of many secrets faster."
 
 
 def stored(credential: Credential, *steps: StepResult) -> ConnectionTest:
@@ -43,7 +42,7 @@ def last_step(credential: Credential, step: StepResult) -> StepView:
 def test_a_missing_right_to_batch_leaves_a_success_a_success(aws_prod: Credential) -> None:
     toast = toast_for(stored(aws_prod, SIGNED_IN, LISTED, READ, BATCH_DENIED))
     assert (toast.level, toast.title) == ("success", "Connected to AWS Secrets Manager")
-    assert toast.detail == f"{PROVEN} {FASTER}"
+    assert toast.detail == PROVEN
 
 
 def test_whoever_denies_the_batch_the_test_is_a_success(aws_prod: Credential) -> None:
@@ -76,7 +75,7 @@ def test_the_step_says_which_action_to_add_and_what_it_is_good_for(aws_prod: Cre
     view = last_step(aws_prod, BATCH_DENIED)
     assert (view.label, view.state) == ("Read several at once", "passed")
     assert BATCH in view.title
-    assert "several times faster" in view.detail
+    assert "Everything works without it" in view.detail
     assert view.steps[0] == f"Add one action to the policy of the IAM user or the role: {BATCH}."
     assert ("Action", BATCH) in view.facts
 

@@ -64,10 +64,11 @@ _READ_ACTIONS = {
     "secretsmanager:ListSecrets": Step.LIST,
     "secretsmanager:DescribeSecret": Step.DESCRIBE,
     "secretsmanager:GetSecretValue": Step.READ,
+    "secretsmanager:BatchGetSecretValue": Step.BATCH,
 }
 _STEPS = {action.partition(":")[2]: step for action, step in _READ_ACTIONS.items()}
 #: Names that may be shown. Others could be anything.
-_ACTIONS = {*_READ_ACTIONS, "secretsmanager:BatchGetSecretValue", "kms:Decrypt", "kms:DescribeKey"}
+_ACTIONS = {*_READ_ACTIONS, "kms:Decrypt", "kms:DescribeKey"}
 _OPERATIONS = {action.partition(":")[2] for action in _ACTIONS}
 
 # botocore's sentence; the last one counts, because a traceback shows earlier errors first.

@@ -159,6 +159,10 @@ PASTED = [
     ("MissingAuthenticationTokenException: Missing Authentication Token", F.REQUEST_ALTERED),
     # Encryption and the secret
     (cli("AccessDeniedException", "GetSecretValue", "Access to KMS is not allowed"), F.KMS_DENIED),
+    (
+        cli("AccessDeniedException", "BatchGetSecretValue", denied("secretsmanager:BatchGetSecretValue")),
+        F.BATCH_DENIED,
+    ),
     ("Access to KMS is not allowed", F.KMS_DENIED),
     ("This version of secret is not encrypted with the current KMS key.", F.KMS_KEY_CHANGED),
     (cli("AccessDeniedException", "Decrypt", denied("kms:Decrypt", "arn:aws:kms:us-east-1:1:key/x")), F.KMS_DENIED),
@@ -199,7 +203,6 @@ NOT_KNOWN = [
     cli("ResourceNotFoundException", "GetItem", "Requested resource not found"),
     denied("secretsmanager:CreateSecret"),
     denied("sts:AssumeRoleWithWebIdentity", ROLE),
-    cli("AccessDeniedException", "BatchGetSecretValue", denied("secretsmanager:BatchGetSecretValue")),
     "pydantic.ValidationError: 1 validation error for Settings",
     'Unable to locate credentials. You can configure credentials by running "aws configure".',
 ]
@@ -238,7 +241,7 @@ def test_the_facts_are_what_the_message_names() -> None:
     }
 
 
-def test_a_denial_of_batch_reading_names_the_action_although_it_has_no_explanation() -> None:
+def test_a_denial_of_batch_reading_names_the_action() -> None:
     text = denied("secretsmanager:BatchGetSecretValue", because=no_policy("identity-based", "x:Y"))
     assert explain_pasted(text).facts["action"] == "secretsmanager:BatchGetSecretValue"
 
