@@ -103,7 +103,7 @@ def _stored_secrets(credential: Credential | None) -> dict[str, str]:
 
 
 class TestForm(forms.Form):
-    """The secret that a test reads, if the person names one."""
+    """The secret that a test reads, if the person names one; and which try by the page itself this is, if it is one."""
 
     __test__ = False  # not a test, whatever pytest thinks of the name
 
@@ -113,3 +113,4 @@ class TestForm(forms.Form):
         max_length=512,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
+    again = forms.IntegerField(required=False, min_value=1, max_value=100, widget=forms.HiddenInput)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -14,6 +15,10 @@ from .providers.failures import MAY_BE_PROPAGATION, FailureCode, explain
 
 #: After a change in IAM; "a minute or two" in the guide, with some room for a person to get here.
 _PROPAGATION = timedelta(minutes=5)
+#: As long as this after a change the page tries again by itself.
+_JUST_CREATED = timedelta(minutes=2)
+#: A page that shows an older failure does not.
+_JUST_TESTED = timedelta(seconds=20)
 
 _FACT_LABELS = {
     "account": gettext_lazy("Account"),
@@ -75,6 +80,28 @@ def toast_for(test: ConnectionTest) -> Toast:
         return Toast("warning", str(failure.title), str(failure.steps[0] if failure.steps else failure.cause))
     title = _("Connected to %(provider)s") % {"provider": test.provider_label}
     return Toast("success", title, _proof(test))
+
+
+def toast_for_trust(code: FailureCode | None) -> Toast:
+    """Return what a check of the role's trust policy showed; accepting what it must refuse is an error."""
+    if code is None:
+        return Toast("warning", _("There is no role to check"), _("This credential signs in without one."))
+    level = {
+        FailureCode.TRUST_WITHOUT_EXTERNAL_ID: "error",
+        FailureCode.TRUST_REQUIRES_EXTERNAL_ID: "success",
+    }.get(code, "warning")
+    failure = explain(code)
+    detail = failure.cause if level == "success" else failure.steps[0]
+    return Toast(level, str(failure.title), str(detail))
+
+
+def may_pass_soon(test: ConnectionTest) -> bool:
+    """Whether the first failure is one that new IAM users, keys and policies show until AWS has spread them."""
+    if test.failed_step is None or test.credential is None:
+        return False
+    is_new = test.created_at - test.credential.updated_at < _JUST_CREATED
+    is_fresh = timezone.now() - test.created_at < _JUST_TESTED
+    return is_new and is_fresh and FailureCode(test.failed_step["code"]) in MAY_BE_PROPAGATION
 
 
 def toast_for_limit(seconds: int) -> Toast:

@@ -76,6 +76,22 @@ def try_settings(
         return _finish(test, result, milliseconds, by, None)
 
 
+def check_trust(credential: Credential, by: User | None) -> FailureCode | None:
+    """Try what the role's trust policy must refuse; return what the answers mean, None without a role.
+
+    It counts as a connection test and is audited as one, but is not the credential's last test. Raises
+    TooManyTestsError, SealError, and Credential.DoesNotExist if it was deleted meanwhile.
+    """
+    provider = current_row(credential).open_provider()
+    with _slot():
+        test = _begin(credential.organization, by, credential.provider, None, about=credential)
+        started = perf_counter()
+        code = provider.check_trust().code
+        step = StepResult(Step.ASSUME_ROLE, StepState.PASSED, round((perf_counter() - started) * 1000), code)
+        _finish(test, ProbeResult((step,)), step.milliseconds, by, None, about=credential)
+    return code
+
+
 @contextmanager
 def _slot() -> Iterator[None]:
     """Hold one of this process's places for tests: the other threads stay free for pages."""
@@ -87,9 +103,18 @@ def _slot() -> Iterator[None]:
         _slots.release()
 
 
-def _begin(organization: Organization, by: User | None, provider: str, credential: Credential | None) -> ConnectionTest:
-    """Store and audit that a test begins, if the organization's limits allow one more."""
-    target: Target = credential or organization
+def _begin(
+    organization: Organization,
+    by: User | None,
+    provider: str,
+    credential: Credential | None,
+    about: Target | None = None,
+) -> ConnectionTest:
+    """Store and audit that a test begins, if the organization's limits allow one more.
+
+    The event is `about` the credential, or the organization for settings that belong to none yet.
+    """
+    target = about or credential or organization
     with changing(organization):
         _keep_limits(organization)
         test = ConnectionTest.objects.create(
@@ -134,7 +159,12 @@ def _probe(credential: Credential, target: str | None) -> ProbeResult:
 
 
 def _finish(
-    test: ConnectionTest, result: ProbeResult, milliseconds: int, by: User | None, credential: Credential | None
+    test: ConnectionTest,
+    result: ProbeResult,
+    milliseconds: int,
+    by: User | None,
+    credential: Credential | None,
+    about: Target | None = None,
 ) -> ConnectionTest:
     """Store the outcome, and forget what is older than the history shows."""
     with changing(test.organization):
@@ -146,7 +176,8 @@ def _finish(
             Credential.objects.filter(pk=test.credential.pk).update(last_test=test)
             kept = test.credential.tests.order_by("-id").values("pk")[:HISTORY]
             test.credential.tests.exclude(pk__in=list(kept.values_list("pk", flat=True))).delete()
-        record(test.organization, by, Action.CREDENTIAL_TESTED, credential or test.organization, _outcome(result))
+        target = about or credential or test.organization
+        record(test.organization, by, Action.CREDENTIAL_TESTED, target, _outcome(result))
     if credential:
         credential.last_test = test
     return test

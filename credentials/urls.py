@@ -2,16 +2,19 @@
 
 from django.urls import path
 
-from . import views
+from . import catalogue, views
 
 urlpatterns = [
     path("", views.credential_list, name="credential_list"),
     path("add/", views.credential_add, name="credential_add"),
     path("add/test/", views.credential_try, name="credential_add_test"),
     path("<uuid:uuid>/edit/test/", views.credential_try, name="credential_edit_test"),
+    path("problems/", catalogue.failure_catalogue, name="failure_catalogue"),
+    path("problems/explain/", catalogue.failure_explain, name="failure_explain"),
     path("<uuid:uuid>/", views.credential_detail, name="credential_detail"),
     path("<uuid:uuid>/edit/", views.credential_edit, name="credential_edit"),
     path("<uuid:uuid>/delete/", views.credential_delete, name="credential_delete"),
     path("<uuid:uuid>/make-default/", views.credential_make_default, name="credential_make_default"),
     path("<uuid:uuid>/test/", views.credential_test, name="credential_test"),
+    path("<uuid:uuid>/trust/", views.credential_check_trust, name="credential_check_trust"),
 ]

@@ -11,17 +11,21 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from crewadmin.pagination import page_of
+from crewadmin.sealing import SealError
 from organizations.access import Feature, Level, OrganizationRequest, require
 from organizations.models import public_id
 
 from . import services
 from .forms import CredentialForms, TestForm
 from .models import ConnectionTest, Credential
-from .presentation import Toast, steps_of, toast_for, toast_for_limit
-from .testing import HISTORY, TooManyTestsError, run_connection_test, try_settings
+from .presentation import Toast, may_pass_soon, steps_of, toast_for, toast_for_limit, toast_for_trust
+from .providers.failures import FailureCode, explain
+from .testing import HISTORY, TooManyTestsError, check_trust, run_connection_test, try_settings
 from .usage import secret_to_read, uses_of
 
 USES_SHOWN = 20
+#: How often the page tries again by itself after a failure that may pass, ten seconds apart.
+MOST_TRIES = 6
 
 
 def _credential(request: OrganizationRequest, uuid: UUID) -> Credential:
@@ -105,18 +109,29 @@ def _detail_page(
     request: OrganizationRequest, credential: Credential, test_form: TestForm, test: ConnectionTest | None
 ) -> HttpResponse:
     uses = uses_of(credential)
-    context: dict[str, Any] = {
-        "credential": credential,
-        "can_manage": request.access.secret_providers.manage,
+    context = _test_context(request, credential) | {
         "test": test,
         "steps": steps_of(test) if test else [],
+        "again": _next_try(test, None) if test and test.pk == credential.last_test_id else 0,
+        "secret_name": "",
         "history": credential.tests.filter(ok__isnull=False).order_by("-id")[:HISTORY],
         "test_form": test_form,
-        "default_target": secret_to_read(credential),
         "variables": uses[:USES_SHOWN],
         "variables_count": uses.count(),
     }
     return render(request, "credentials/detail.html", context, status=422 if test_form.is_bound else 200)
+
+
+def _test_context(request: OrganizationRequest, credential: Credential) -> dict[str, Any]:
+    """Return what the panel of a credential's last test shows."""
+    return {
+        "credential": credential,
+        "can_manage": request.access.secret_providers.manage,
+        "test": credential.last_test,
+        "steps": steps_of(credential.last_test) if credential.last_test else [],
+        "test_form": TestForm(),
+        "default_target": secret_to_read(credential),
+    }
 
 
 @require(Feature.SECRET_PROVIDERS, Level.MANAGE)
@@ -165,18 +180,47 @@ def credential_test(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     secret_name = form.cleaned_data["secret_name"]
     if secret_name and not request.access.secret_providers.manage:
         raise PermissionDenied
-    status, seconds = 200, None
+    status, seconds, again = 200, None, 0
     try:
-        toast = toast_for(run_connection_test(credential, request.user, secret_name))
+        test = run_connection_test(credential, request.user, secret_name)
     except TooManyTestsError as error:
         toast, status, seconds = toast_for_limit(error.seconds), 429, error.seconds
+    else:
+        toast, again = toast_for(test), _next_try(test, form.cleaned_data["again"])
+    on_detail = "secret_name" in request.POST
     if request.htmx:
-        context = {"credential": credential, "test": credential.last_test, "toast": toast}
+        context = _test_context(request, credential) | {
+            "toast": toast,
+            "again": again,
+            "secret_name": secret_name if on_detail else None,
+            "last_test": "credentials/_last_test.html" if on_detail else "credentials/_test_cell.html",
+        }
         return _limited(render(request, "credentials/_test_result.html", context, status=status), seconds)
     _add_message(request, toast)
-    if "secret_name" in request.POST:
+    if on_detail:
         return redirect("credential_detail", request.organization.uuid, credential.uuid)
     return redirect("credential_list", request.organization.uuid)
+
+
+def _next_try(test: ConnectionTest, tries: int | None) -> int:
+    """Return the number of the page's next try by itself, 0 if there is none: every ten seconds for a minute."""
+    number = (tries or 0) + 1
+    return number if may_pass_soon(test) and number <= MOST_TRIES else 0
+
+
+@require(Feature.SECRET_PROVIDERS, Level.MANAGE)
+@require_POST
+def credential_check_trust(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
+    """Try to assume the credential's role without and with a wrong External ID, which the role must refuse."""
+    credential = _credential(request, uuid)
+    try:
+        toast = toast_for_trust(check_trust(credential, request.user))
+    except TooManyTestsError as error:
+        toast = toast_for_limit(error.seconds)
+    except SealError:
+        toast = Toast("error", str(explain(FailureCode.CANNOT_BE_OPENED).title), "")
+    _add_message(request, toast)
+    return redirect("credential_detail", request.organization.uuid, credential.uuid)
 
 
 @require(Feature.SECRET_PROVIDERS, Level.MANAGE)

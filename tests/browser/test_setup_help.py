@@ -10,8 +10,9 @@ from playwright.sync_api import FilePayload, Page, expect
 
 from organizations.models import Organization, User
 from sandbox import seed
+from tests.browser.conftest import NARROW, WIDE, accessibility_problems
 from tests.browser.test_keyboard import reach
-from tests.builders import store_role_credential
+from tests.builders import store_reference, store_role_credential
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 Enter = Callable[..., Page]
@@ -135,14 +136,14 @@ def test_on_the_edit_page_generate_opens_the_stored_field_and_keeping_it_forgets
     ids=["new", "old", "bom", "semicolons", "old-excel", "quoted", "older-capitals"],
 )
 def test_a_key_file_fills_both_keys_and_shows_neither(form_page: Page, content: str) -> None:
-    form_page.get_by_label("Fill from the console’s key file").set_input_files(a_file(content))
+    form_page.get_by_label("Fill from the key file of the AWS console").set_input_files(a_file(content))
     expect(form_page.locator("#key-file-answer")).to_contain_text("Both keys are filled in")
     expect(field(form_page, "Access Key ID")).to_have_value(KEY_ID)
     expect(field(form_page, "Secret Access Key")).to_have_value(SECRET)
     html = form_page.content()
     assert KEY_ID not in html
     assert SECRET not in html
-    expect(form_page.get_by_label("Fill from the console’s key file")).to_have_value("")
+    expect(form_page.get_by_label("Fill from the key file of the AWS console")).to_have_value("")
 
 
 ROOT = f"AWSAccessKeyId={KEY_ID}\r\nAWSSecretKey={SECRET}\r\n"
@@ -180,7 +181,7 @@ ROOT = f"AWSAccessKeyId={KEY_ID}\r\nAWSSecretKey={SECRET}\r\n"
 def test_any_other_file_is_refused_with_the_reason_and_fills_nothing(
     form_page: Page, file: FilePayload, reason: str
 ) -> None:
-    form_page.get_by_label("Fill from the console’s key file").set_input_files(file)
+    form_page.get_by_label("Fill from the key file of the AWS console").set_input_files(file)
     expect(form_page.locator("#key-file-answer")).to_contain_text(reason)
     expect(field(form_page, "Access Key ID")).to_have_value("")
     expect(field(form_page, "Secret Access Key")).to_have_value("")
@@ -206,7 +207,7 @@ def test_a_key_file_replaces_stored_keys_and_is_never_sent(acme: Organization, a
     credential = store_role_credential(acme, alice)
     page = enter(alice)
     page.goto(f"/organizations/{acme.uuid}/settings/credentials/{credential.uuid}/edit/")
-    page.get_by_label("Fill from the console’s key file").set_input_files(a_file(NEW))
+    page.get_by_label("Fill from the key file of the AWS console").set_input_files(a_file(NEW))
     expect(page.get_by_label("New Secret Access Key")).to_have_value(SECRET)
     with page.expect_request(lambda request: request.method == "POST") as sent:
         page.get_by_role("button", name="Save").click()
@@ -220,7 +221,7 @@ def test_a_key_file_replaces_stored_keys_and_is_never_sent(acme: Organization, a
 
 
 def test_key_file_and_generate_are_reached_by_keyboard(form_page: Page) -> None:
-    reach(form_page, "button", "Fill from the console’s key file")
+    reach(form_page, "button", "Fill from the key file of the AWS console")
     with form_page.expect_file_chooser() as chooser:
         form_page.keyboard.press("Space")
     chooser.value.set_files(a_file(NEW))
@@ -237,5 +238,48 @@ def test_without_javascript_the_policies_can_be_read_and_nothing_else_is_offered
     page.goto(f"/organizations/{acme.uuid}/settings/credentials/add/")
     page.get_by_text("Policy that reads secrets", exact=True).click()
     expect(page.locator("#read-policy code")).to_contain_text("secretsmanager:ListSecrets")
-    expect(page.get_by_label("Fill from the console’s key file")).to_be_hidden()
+    expect(page.get_by_label("Fill from the key file of the AWS console")).to_be_hidden()
     expect(page.get_by_role("button", name="Generate an External ID")).to_be_hidden()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_opened_help_and_a_compared_policy_are_accessible_and_fit(
+    acme: Organization,
+    alice: User,
+    enter: Enter,
+    open_page: Callable[..., Page],
+    keep: Callable[[Page, str], None],
+    theme: str,
+    size: dict[str, int],
+) -> None:
+    credential = store_role_credential(acme, alice)
+    store_reference(acme, "DATABASE_PASSWORD", "database-credentials#password", credential)
+    settings = f"/organizations/{acme.uuid}/settings/credentials"
+    page = enter(alice, page=open_page(viewport=size, color_scheme=theme))
+    page.goto(f"{settings}/add/")
+    for summary in page.locator(".disclosure > summary").all():
+        summary.click()
+    field(page, "Role ARN").fill(seed.ROLE_ARN)
+    page.get_by_label("Fill from the key file of the AWS console").set_input_files(a_file(ROOT))
+    problems = look_at(page, keep, f"setup-help-{theme}-{size['width']}")
+    page.goto(f"{settings}/{credential.uuid}/policy/")
+    conditional = {
+        "Effect": "Deny",
+        "Action": "*",
+        "Resource": "*",
+        "Condition": {"Bool": {"aws:ViaAWSService": "true"}},
+    }
+    existing = {**seed.SCOPED_POLICY, "Statement": [*seed.SCOPED_POLICY["Statement"], conditional]}
+    page.get_by_label("Policy of the IAM user or role").fill(json.dumps(existing, indent=2))
+    page.get_by_role("button", name="Compare").click()
+    expect(page.get_by_text("Missing and wider")).to_be_in_viewport()
+    problems += look_at(page, keep, f"policy-compared-{theme}-{size['width']}")
+    assert problems == []
+
+
+def look_at(page: Page, keep: Callable[[Page, str], None], name: str) -> list[str]:
+    """Return what is wrong with a page as it stands."""
+    keep(page, name)
+    width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return accessibility_problems(page) + ([f"{width} px wider than the window"] if width > 0 else [])

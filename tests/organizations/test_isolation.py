@@ -225,7 +225,7 @@ def test_an_owner_opens_everything(acme: Organization, acme_rows: Rows, alice: U
     assert set(answers) <= {200, 302, 405}
     only_posted = {request.split()[1] for request in answers[405]}
     tests = {"credential_test", "credential_add_test", "credential_edit_test"}
-    assert only_posted == tests | {"credential_make_default", "automation_check"}
+    assert only_posted == tests | {"credential_check_trust", "credential_make_default", "automation_check"}
 
 
 def test_a_wrong_method_is_refused(acme: Organization, acme_rows: Rows, alice: User, sign_in: SignIn) -> None:
