@@ -45,6 +45,7 @@ def furnished(acme: Organization, alice: User, aws_prod: Credential, sandbox: Sa
         "credential-add": f"{base}/settings/credentials/add/",
         "credential-edit": f"{base}/settings/credentials/{aws_prod.uuid}/edit/",
         "credential-delete": f"{base}/settings/credentials/{aws_prod.uuid}/delete/",
+        "credential-policy": f"{base}/settings/credentials/{aws_prod.uuid}/policy/",
         "credentials-not-found": f"{base}/settings/credentials/?q=nothing",
         "problems": f"{base}/settings/credentials/problems/",
         "problems-found": f"{base}/settings/credentials/problems/?q=kms",

@@ -138,7 +138,7 @@ class AwsSettingsForm(ProviderSettingsForm):
     @property
     def policies(self) -> PolicyTexts:
         """The policies for this credential: with the Role ARN as it was typed, never with an External ID."""
-        role_arn = self.fields["role_arn"].to_python(self["role_arn"].value())
+        role_arn = str(self.fields["role_arn"].to_python(self["role_arn"].value()))
         role = _ROLE_ARN.fullmatch(role_arn)
         trust = trust_policy(None, _EXTERNAL_ID_PLACEHOLDER, role[1] if role else "aws")
         return PolicyTexts(pretty(read_policy()), pretty(assume_role_policy(role_arn)), pretty(trust))
