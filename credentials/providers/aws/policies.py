@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecre
 
 import json
 import re
-import secrets as random
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeAlias
@@ -70,11 +69,6 @@ def trust_policy(account_id: str | None, external_id: str | None = None, partiti
     if external_id:
         statement["Condition"] = {"StringEquals": {"sts:ExternalId": external_id}}
     return _policy(statement)
-
-
-def new_external_id() -> str:
-    """Return a new External ID: 128 random bits as letters and digits, which need no quoting anywhere."""
-    return random.token_hex(16)
 
 
 def least_privilege_policy(

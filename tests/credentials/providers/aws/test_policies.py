@@ -1,19 +1,16 @@
 """The policies that people paste into the IAM console."""
 
 import json
-import re
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credentials.providers.aws.form import AwsSettingsForm
 from credentials.providers.aws.policies import (
     SecretFact,
     assume_role_policy,
     fits_managed_policy,
     least_privilege_policy,
-    new_external_id,
     pretty,
     read_policy,
     trust_policy,
@@ -81,25 +78,6 @@ def test_the_principal_is_the_account_in_its_partition_or_a_placeholder() -> Non
         "AWS": f"arn:aws-cn:iam::{ACCOUNT}:root"
     }
     assert trust_policy(None)["Statement"][0]["Principal"] == {"AWS": "arn:aws:iam::ACCOUNT_ID:root"}
-
-
-def test_a_new_external_id_has_128_bits_and_is_another_each_time() -> None:
-    made = {new_external_id() for _ in range(100)}
-    assert len(made) == 100
-    assert all(re.fullmatch("[0-9a-f]{32}", each) for each in made)
-
-
-def test_a_new_external_id_is_one_that_the_form_takes() -> None:
-    form = AwsSettingsForm(
-        {
-            "region": "us-east-1",
-            "access_key_id": "AKIAIOSFODNN7EXAMPLE",
-            "secret_access_key": "MadeUp+Reader/0001/opens/nothing/EXAMPLE",
-            "role_arn": seed.ROLE_ARN,
-            "external_id": new_external_id(),
-        }
-    )
-    assert form.is_valid()
 
 
 def test_a_complete_arn_is_taken_as_it_is_and_others_get_their_six_characters() -> None:
