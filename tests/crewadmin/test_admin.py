@@ -40,7 +40,7 @@ def rows(
     """One row of every registered model."""
     automation = Automation.objects.create(organization=acme, name="Crew", slug="crew")
     test = ConnectionTest.objects.create(
-        credential=credential, credential_version=1, person_label="Alice", milliseconds=12, ok=True
+        organization=acme, provider="aws", credential=credential, credential_version=1, person_label="Alice", ok=True
     )
     Credential.objects.filter(pk=credential.pk).update(last_test=test)
     found: list[Any] = [credential, variable, automation, test, acme, alice]
