@@ -28,6 +28,7 @@ SMALL, LARGE = 1_000, 100_000
 def main(wanted: list[str]) -> None:
     """Run the works that are named, or all."""
     call_command("migrate", verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)
     owner = User.objects.create_user("owner@example.com", None)
     organization = create_organization("Bench", "bench", owner)
     works: dict[str, Callable[[Organization, User], dict[str, Any]]] = {
