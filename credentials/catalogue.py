@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from django import forms
 from django.core.validators import MaxLengthValidator
@@ -13,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
+from crewadmin.forms import UnshownTextarea
 from organizations.access import Feature, Level, OrganizationRequest, require
 
 from .providers.aws.pasted import MAX_TEXT, PastedExplanation, explain_pasted
@@ -76,13 +76,6 @@ class Answer:
     failure: Failure
     owner: str
     facts: list[tuple[Text, str]]
-
-
-class UnshownTextarea(forms.Textarea):
-    """A text area that comes back empty: what was pasted may hold secrets."""
-
-    def format_value(self, value: Any) -> None:
-        """Show nothing, whatever was sent."""
 
 
 class PasteForm(forms.Form):

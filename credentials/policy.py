@@ -32,10 +32,8 @@ from .providers.aws.policies import (
 from .providers.aws.policy_comparison import Comparison, PolicyError, Reason, State, Verdict, compare
 from .providers.aws.policy_document import Patterns
 from .providers.base import Step, StepState
+from .testing import HISTORY
 from .usage import uses_of
-
-#: How many of the last connection tests are looked through for facts.
-TESTS_READ = 50
 
 
 # --- What is offered ------------------------------------------------------------------------------------------------
@@ -43,7 +41,7 @@ TESTS_READ = 50
 class Offer:
     """The policy for a credential: `covered` are the secrets in it, `left_out` names that no secret can have.
 
-    `batch`: with BatchGetSecretValue, which nothing needs but which reads many secrets faster.
+    `batch`: with BatchGetSecretValue, which nothing needs but which reads several secrets in one call.
     """
 
     covered: tuple[SecretFact, ...]
@@ -92,7 +90,7 @@ def offer_for(credential: Credential, *, batch: bool = False) -> Offer:
 def _passed_steps(credential: Credential) -> Iterator[Mapping[str, Any]]:
     """Yield what the last tests have shown of the credential as it is now, the newest first."""
     tests = credential.tests.filter(credential_version=credential.version).order_by("-created_at", "-pk")
-    for test in tests[:TESTS_READ]:
+    for test in tests[:HISTORY]:
         yield from (step for step in test.steps if step["state"] == StepState.PASSED)
 
 

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from math import ceil
 from time import perf_counter
+from typing import TypeVar
 
 from django.conf import settings
 from django.db.models import F, Q
@@ -29,6 +30,7 @@ from .services import current_row
 from .usage import secret_to_read
 
 Action = AuditEvent.Action
+T = TypeVar("T")
 
 PER_MINUTE = 10
 AT_ONCE = 2
@@ -102,10 +104,10 @@ def check_trust(credential: Credential, by: User | None) -> FailureCode | None:
     provider = current_row(credential).open_provider()
     with _slot():
         test = _begin(credential.organization, by, credential.provider, None, about=credential)
-        started = perf_counter()
-        code = provider.check_trust().code
-        step = StepResult(Step.ASSUME_ROLE, StepState.PASSED, round((perf_counter() - started) * 1000), code)
-        _finish(test, ProbeResult((step,)), step.milliseconds, by, None, about=credential)
+        code, milliseconds = _timed(lambda: provider.check_trust().code)
+        state = StepState.FAILED if code is FailureCode.TRUST_WITHOUT_EXTERNAL_ID else StepState.PASSED
+        result = ProbeResult((StepResult(Step.ASSUME_ROLE, state, milliseconds, code),))
+        _finish(test, result, milliseconds, by, None, about=credential)
     return code
 
 
@@ -134,6 +136,9 @@ def _begin(
     target = about or credential or organization
     with changing(organization):
         _keep_limits(organization)
+        # Of settings that are not stored only the limits want to know, for a minute.
+        passing = ConnectionTest.objects.filter(organization=organization, credential=None)
+        passing.filter(created_at__lte=timezone.now() - _MINUTE).delete()
         test = ConnectionTest.objects.create(
             organization=organization,
             credential=credential and current_row(credential),
@@ -161,9 +166,10 @@ def _keep_limits(organization: Organization) -> None:
         raise TooManyTestsError(max(1, ceil((begun[-1][0] + _MINUTE - now).total_seconds())))
 
 
-def _timed(probe: Callable[[], ProbeResult]) -> tuple[ProbeResult, int]:
+def _timed(work: Callable[[], T]) -> tuple[T, int]:
+    """Return a result, and the milliseconds that it took."""
     started = perf_counter()
-    result = probe()
+    result = work()
     return result, round((perf_counter() - started) * 1000)
 
 

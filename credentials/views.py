@@ -109,9 +109,7 @@ def _detail_page(
     request: OrganizationRequest, credential: Credential, test_form: TestForm, test: ConnectionTest | None
 ) -> HttpResponse:
     uses = uses_of(credential)
-    context = _test_context(request, credential) | {
-        "test": test,
-        "steps": steps_of(test) if test else [],
+    context = _test_context(request, credential, test) | {
         "again": _next_try(test, None) if test and test.pk == credential.last_test_id else 0,
         "secret_name": "",
         "history": credential.tests.filter(ok__isnull=False).order_by("-id")[:HISTORY],
@@ -122,13 +120,13 @@ def _detail_page(
     return render(request, "credentials/detail.html", context, status=422 if test_form.is_bound else 200)
 
 
-def _test_context(request: OrganizationRequest, credential: Credential) -> dict[str, Any]:
-    """Return what the panel of a credential's last test shows."""
+def _test_context(request: OrganizationRequest, credential: Credential, test: ConnectionTest | None) -> dict[str, Any]:
+    """Return what the panel of one of a credential's tests shows."""
     return {
         "credential": credential,
         "can_manage": request.access.secret_providers.manage,
-        "test": credential.last_test,
-        "steps": steps_of(credential.last_test) if credential.last_test else [],
+        "test": test,
+        "steps": steps_of(test) if test else [],
         "test_form": TestForm(),
         "default_target": secret_to_read(credential),
     }
@@ -189,7 +187,7 @@ def credential_test(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
         toast, again = toast_for(test), _next_try(test, form.cleaned_data["again"])
     on_detail = "secret_name" in request.POST
     if request.htmx:
-        context = _test_context(request, credential) | {
+        context = _test_context(request, credential, credential.last_test) | {
             "toast": toast,
             "again": again,
             "secret_name": secret_name if on_detail else None,

@@ -33,6 +33,13 @@ def clean_text(text: str) -> str:
     return text
 
 
+class UnshownTextarea(forms.Textarea):
+    """A text over several lines that may be secret, such as a private key; it is never written back into a page."""
+
+    def format_value(self, value: object) -> None:
+        """Show nothing, whatever was sent."""
+
+
 class TextField(forms.CharField):
     """A one-line text of ours: trimmed, in normal form, free of characters that cannot be seen."""
 

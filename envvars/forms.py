@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from credentials.models import Credential
 from credentials.providers import PROVIDERS
-from crewadmin.forms import TextField
+from crewadmin.forms import TextField, UnshownTextarea
 from organizations.access import Access
 from organizations.models import Organization
 
@@ -37,13 +37,6 @@ SECRET_NAME = re.compile(r"\A[A-Za-z0-9/_+=.@:!-]+\Z")
 
 _PLAIN_INPUT = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
 _SECRET_INPUT = {**_PLAIN_INPUT, "data-1p-ignore": "", "data-lpignore": "true", "data-bwignore": "true"}
-
-
-class SecretTextarea(forms.Textarea):
-    """A secret over several lines, such as a private key; what was typed is never written back into a page."""
-
-    def format_value(self, value: Any) -> None:
-        """Show nothing."""
 
 
 class NamesTextarea(forms.Textarea):
@@ -95,7 +88,7 @@ class VariableForm(forms.Form):
         label=_("Value"),
         required=False,
         strip=False,
-        widget=SecretTextarea(attrs={"rows": 3, **_SECRET_INPUT}),
+        widget=UnshownTextarea(attrs={"rows": 3, **_SECRET_INPUT}),
     )
     secret_name = TextField(
         label=_("Secret Name"),

@@ -43,6 +43,8 @@ def test_a_role_that_anybody_who_knows_it_can_use_is_a_warning_in_red(
     sandbox.set_trust_policy(seed.policy(statement))
     (toast,) = toasts_of(sign_in(alice).post(address(with_role), follow=True))
     assert (toast.level, toast.title) == ("error", "The role can be assumed without its External ID")
+    event = AuditEvent.objects.get(action="credential:tested")
+    assert event.details == {"result": "failed", "failure": "trust_without_external_id"}
 
 
 def test_the_check_is_audited_and_is_not_the_credentials_last_test(

@@ -101,3 +101,13 @@ def test_only_the_last_tests_of_a_credential_are_kept(aws_prod: Credential, alic
     test = run_connection_test(aws_prod, alice)
     assert aws_prod.tests.count() == HISTORY
     assert aws_prod.tests.order_by("-id").first() == test
+
+
+def test_of_settings_that_are_not_stored_no_more_is_kept_than_the_limits_need(
+    aws_prod: Credential, alice: User, sandbox: Sandbox
+) -> None:
+    for _try in range(2):
+        testing.try_settings(aws_prod.organization, alice, "aws", aws_prod.config, aws_prod.secrets.reveal())
+    ConnectionTest.objects.update(created_at=timezone.now() - timedelta(seconds=61))
+    kept = run_connection_test(aws_prod, alice)
+    assert list(ConnectionTest.objects.all()) == [kept]
