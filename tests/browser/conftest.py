@@ -87,7 +87,7 @@ def keep() -> Callable[[Page, str], None]:
     def kept(page: Page, name: str) -> None:
         if folder:
             Path(folder).mkdir(parents=True, exist_ok=True)
-            page.screenshot(path=f"{folder}/{name}.png")
+            page.screenshot(path=f"{folder}/{name}.png", animations="disabled")
 
     return kept
 

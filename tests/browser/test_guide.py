@@ -124,6 +124,7 @@ def test_each_mistake_has_its_own_message(
     add_credential(page, **fields)
     run_test(page, "aws-prod")
     expect(toast(page)).to_contain_text(message, ignore_case=True)
+    expect(toast(page)).to_have_css("opacity", "1")  # it fades in
     picture(f"6-{case}")
 
 
@@ -138,6 +139,7 @@ def test_a_customer_key_without_decrypt_is_named_as_such(
     page.get_by_label("Secret to read in the test").fill("crewai/payments-key")
     page.get_by_role("button", name="Test Connection").click()
     expect(toast(page)).to_contain_text("kms:Decrypt")
+    expect(toast(page)).to_have_css("opacity", "1")
     picture("7-no-decrypt")
 
 
