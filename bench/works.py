@@ -19,7 +19,7 @@ from crewadmin.sealing import seal, unseal
 from envvars.models import EnvironmentVariable
 from organizations.access import access_of
 from organizations.models import Membership, Organization, User
-from organizations.services import create_organization
+from organizations.services.organizations import create_organization
 
 VALUE = "x" * 40
 SMALL, LARGE = 1_000, 100_000

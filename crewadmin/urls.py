@@ -4,15 +4,15 @@ from allauth.account import views as account
 from django.contrib import admin
 from django.urls import include, path, re_path
 
-from organizations import views as organizations
+from organizations.views import home
 
 urlpatterns = [
-    path("", organizations.home, name="home"),
+    path("", home.home, name="home"),
     path(
         "organizations/<uuid:organization>/",
         include(
             [
-                path("", organizations.organization_home, name="organization_home"),
+                path("", include("organizations.urls")),
                 path("settings/credentials/", include("credentials.urls")),
                 path("", include("envvars.urls")),
             ]

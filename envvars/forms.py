@@ -19,7 +19,7 @@ from organizations.models import Organization
 
 from .models import Automation, EnvironmentVariable
 from .references import Reference, fits_environment
-from .services import Value
+from .services.variables import Value
 
 Source = EnvironmentVariable.Source
 

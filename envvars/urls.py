@@ -2,17 +2,17 @@
 
 from django.urls import path
 
-from . import views
+from .views import automations, variables
 
 urlpatterns = [
-    path("environment-variables/", views.variable_list, name="variable_list"),
-    path("environment-variables/add/", views.variable_add, name="variable_add"),
-    path("environment-variables/<uuid:uuid>/edit/", views.variable_edit, name="variable_edit"),
-    path("environment-variables/<uuid:uuid>/delete/", views.variable_delete, name="variable_delete"),
-    path("automations/", views.automation_list, name="automation_list"),
-    path("automations/add/", views.automation_add, name="automation_add"),
-    path("automations/<uuid:uuid>/", views.automation_detail, name="automation_detail"),
-    path("automations/<uuid:uuid>/check/", views.automation_check, name="automation_check"),
-    path("automations/<uuid:uuid>/edit/", views.automation_edit, name="automation_edit"),
-    path("automations/<uuid:uuid>/delete/", views.automation_delete, name="automation_delete"),
+    path("environment-variables/", variables.variable_list, name="variable_list"),
+    path("environment-variables/add/", variables.variable_add, name="variable_add"),
+    path("environment-variables/<uuid:uuid>/edit/", variables.variable_edit, name="variable_edit"),
+    path("environment-variables/<uuid:uuid>/delete/", variables.variable_delete, name="variable_delete"),
+    path("automations/", automations.automation_list, name="automation_list"),
+    path("automations/add/", automations.automation_add, name="automation_add"),
+    path("automations/<uuid:uuid>/", automations.automation_detail, name="automation_detail"),
+    path("automations/<uuid:uuid>/check/", automations.automation_check, name="automation_check"),
+    path("automations/<uuid:uuid>/edit/", automations.automation_edit, name="automation_edit"),
+    path("automations/<uuid:uuid>/delete/", automations.automation_delete, name="automation_delete"),
 ]

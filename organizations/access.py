@@ -12,13 +12,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from functools import wraps
+from time import time
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from uuid import UUID
 
+from allauth.account.authentication import get_authentication_records
+from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django_htmx.middleware import HtmxDetails
 from guardian.shortcuts import assign_perm, remove_perm
 
@@ -76,6 +84,7 @@ class OrganizationRequest(HttpRequest):
 
     user: User
     memberships: list[Membership]
+    membership: Membership
     organization: Organization
     access: Access
     htmx: HtmxDetails
@@ -191,6 +200,33 @@ def require(
     return decorate
 
 
+def freshly_proven(view: View[P]) -> Callable[..., HttpResponse]:
+    """Guard what is hard to undo: the person gave a password or a second factor within the last ten minutes.
+
+    Stands below `require`. Otherwise the person is asked, and then led back to the page they came from; what was posted
+    is dropped, not kept in the session, because it may hold secrets.
+    """
+
+    @wraps(view)
+    def proven(request: OrganizationRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if has_fresh_proof(request):
+            return view(request, *args, **kwargs)
+        back = request.get_full_path() if request.method in ("GET", "HEAD") else request.headers.get("Referer", "")
+        if request.method not in ("GET", "HEAD"):
+            messages.warning(request, _("Nothing was changed yet: first confirm that it is you, then do it again."))
+        if not url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
+            back = reverse("organization_home", args=[request.organization.uuid])
+        return redirect(reverse("account_reauthenticate", query={"next": back}))
+
+    return proven
+
+
+def has_fresh_proof(request: HttpRequest) -> bool:
+    """Whether the person signed in or proved again who they are within the last ten minutes."""
+    records = get_authentication_records(request, request.user)
+    return any(time() - record["at"] < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT for record in records)
+
+
 def rule_of(view: object, url_name: str | None) -> Rule | None:
     """Return what was declared for a URL, or None; `url_name` carries its namespace, as `admin:index`."""
     namespace, _colon, name = (url_name or "").rpartition(":")
@@ -212,6 +248,7 @@ def _enter(request: OrganizationRequest, organization: UUID) -> None:
     entered = next((member for member in request.memberships if member.organization.uuid == organization), None)
     if entered is None:
         raise Http404
+    request.membership = entered
     request.organization = entered.organization
     request.access = access_of(entered)
 

@@ -176,6 +176,11 @@ class DataKey(models.Model):
         return str(self.uuid)
 
 
+def _audit_actions() -> list[tuple[str, Any]]:
+    """Return the choices of an event's action; a function, so that a new one is no migration."""
+    return AuditEvent.Action.choices
+
+
 class AuditEvent(models.Model):
     """What happened, to what, by whom: written in the transaction of the change, never changed, never deleted.
 
@@ -207,7 +212,7 @@ class AuditEvent(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     actor = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     actor_label = models.CharField(max_length=254)
-    action = models.CharField(max_length=40, choices=Action)
+    action = models.CharField(max_length=40, choices=_audit_actions)
     target_uuid = models.UUIDField()
     target_label = models.CharField(max_length=255)
     details = models.JSONField(default=dict)

@@ -60,7 +60,8 @@ def create_people() -> None:
     from django.contrib.auth.models import Permission
 
     from organizations.models import Role, User
-    from organizations.services import add_member, create_organization
+    from organizations.services.members import add_member
+    from organizations.services.organizations import create_organization
 
     if User.objects.exists():
         return

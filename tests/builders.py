@@ -8,7 +8,8 @@ from credentials.models import Credential
 from credentials.services import add_credential
 from envvars.models import Automation, EnvironmentVariable
 from envvars.references import Reference
-from envvars.services import Value, add_automation, add_variable
+from envvars.services.automations import add_automation
+from envvars.services.variables import Value, add_variable
 from organizations.models import Organization, User
 from sandbox import seed
 

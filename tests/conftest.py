@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from allauth.account.internal.flows.login import record_authentication
 from django.core.cache import cache
+from django.http import HttpRequest
 from django.test import Client
 
 from credentials.models import Credential
@@ -17,7 +19,9 @@ from credentials.services import add_credential
 from crewadmin.sealing import key_ring
 from organizations.access import Feature, Level, set_levels
 from organizations.models import Organization, Role, User
-from organizations.services import add_member, create_organization, create_role
+from organizations.services.members import add_member
+from organizations.services.organizations import create_organization
+from organizations.services.roles import create_role
 from sandbox import seed
 from sandbox.aws import Sandbox
 
@@ -73,11 +77,15 @@ def umbrella(mallory: User) -> Organization:
 
 @pytest.fixture
 def sign_in() -> Callable[[User], Client]:
-    """Return a function that gives a browser in which a person is signed in."""
+    """Return a function that gives a browser in which a person just signed in with a password."""
 
     def signed_in(user: User) -> Client:
         client = Client()
         client.force_login(user)
+        request = HttpRequest()
+        request.session = client.session
+        record_authentication(request, user, method="password")
+        request.session.save()
         return client
 
     return signed_in

@@ -13,9 +13,10 @@ from credentials.models import Credential
 from credentials.testing import run_connection_test
 from envvars.models import EnvironmentVariable
 from envvars.references import Reference
-from envvars.services import Value, add_automation, add_variable
+from envvars.services.automations import add_automation
+from envvars.services.variables import Value, add_variable
 from organizations.models import Organization, User
-from organizations.services import create_organization
+from organizations.services.organizations import create_organization
 from sandbox import seed
 from sandbox.aws import Sandbox
 from tests.browser.conftest import NARROW, WIDE, accessibility_problems

@@ -9,7 +9,7 @@ from credentials.models import Credential
 from credentials.services import add_credential
 from crewadmin import sealing
 from envvars.models import EnvironmentVariable
-from envvars.services import Value, add_variable
+from envvars.services.variables import Value, add_variable
 from organizations.models import Organization, User
 
 #: What no printout, dump or database file may hold. Plain ASCII, so that no escaping hides it.

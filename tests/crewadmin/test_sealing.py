@@ -24,7 +24,7 @@ from crewadmin.sealing import (
     unseal,
 )
 from organizations.models import DataKey, Organization, User
-from organizations.services import create_organization
+from organizations.services.organizations import create_organization
 
 OTHER_FERNET_KEY = "b3RoZXItMzItcmFuZG9tLWJ5dGVzLTRuUTd4WjJrVzk="
 KEY_ID, ORGANIZATION_ID = UUID(int=0xA1), UUID(int=0xB2)

@@ -121,7 +121,7 @@ def test_the_web_server_refuses_a_database_of_other_keys_and_names_both(tmp_path
 from django.core.management import call_command
 call_command("migrate", verbosity=0)
 from organizations.models import User
-from organizations.services import create_organization
+from organizations.services.organizations import create_organization
 create_organization("Acme", "acme", User.objects.create_user("alice@acme.example"))
 import crewadmin.wsgi
 print(json.dumps("served"))

@@ -5,7 +5,8 @@ import pytest
 from envvars.models import Automation
 from organizations.access import Feature, Level, set_levels
 from organizations.models import Organization, User
-from organizations.services import add_member, create_role
+from organizations.services.members import add_member
+from organizations.services.roles import create_role
 from tests.builders import store_automation
 from tests.conftest import PASSWORD
 

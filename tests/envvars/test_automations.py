@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from envvars.forms import MOST_BOXES
 from envvars.models import Automation, EnvironmentVariable
-from envvars.services import change_automation, delete_automation
+from envvars.services.automations import change_automation, delete_automation
 from organizations.models import AuditEvent, Organization, User
 from tests.builders import store_automation, store_direct
 from tests.pages import errors_beside, html_of, rows_of, text_of, toasts_of
@@ -176,8 +176,8 @@ def test_an_automation_deleted_meanwhile_is_a_404(
         else:
             delete_automation(automation, by)
 
-    monkeypatch.setattr("envvars.services.change_automation", deleted_first)
-    monkeypatch.setattr("envvars.services.delete_automation", deleted_first)
+    monkeypatch.setattr("envvars.services.automations.change_automation", deleted_first)
+    monkeypatch.setattr("envvars.services.automations.delete_automation", deleted_first)
     posted = {"name": "Late", "slug": "late"}
     assert sign_in(bob).post(at("automation_edit", acme, crew), posted).status_code == 404
     crew = store_automation(acme)

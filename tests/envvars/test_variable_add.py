@@ -11,7 +11,7 @@ from credentials.models import Credential
 from credentials.services import delete_credential
 from envvars.forms import MOST_BOXES, MOST_BYTES, MOST_NAMES, VariableForm
 from envvars.models import Automation, EnvironmentVariable
-from envvars.services import add_variable
+from envvars.services.variables import add_variable
 from organizations.access import Access, FeatureAccess, Level
 from organizations.models import AuditEvent, Organization, User
 from tests.builders import store_automation, store_credential, store_direct
@@ -289,7 +289,7 @@ def test_a_credential_deleted_meanwhile_is_said_beside_the_source(
         delete_credential(aws_prod, alice)
         return add_variable(*arguments, **values)
 
-    monkeypatch.setattr("envvars.services.add_variable", deleted_first)
+    monkeypatch.setattr("envvars.services.variables.add_variable", deleted_first)
     posted = form(source=f"credential:{aws_prod.uuid}", secret_name="database-credentials")
     response = sign_in(alice).post(address(acme), posted)
     assert response.status_code == 422
@@ -303,7 +303,7 @@ def test_an_automation_deleted_meanwhile_is_left_out(
         crew.delete()
         return add_variable(*arguments, **values)
 
-    monkeypatch.setattr("envvars.services.add_variable", deleted_first)
+    monkeypatch.setattr("envvars.services.variables.add_variable", deleted_first)
     assert sign_in(alice).post(address(acme), form(automations=[crew.slug])).status_code == 302
     assert not stored().automations.exists()
 

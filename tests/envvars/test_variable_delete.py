@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from envvars.models import Automation, EnvironmentVariable
-from envvars.services import delete_variable
+from envvars.services.variables import delete_variable
 from organizations.models import AuditEvent, Organization, User
 from tests.builders import damage, store_direct, store_reference
 from tests.pages import text_of
@@ -51,7 +51,7 @@ def test_deleting_twice_is_a_404_and_one_event(
         delete_variable(variable, by)
         delete_variable(variable, by)
 
-    monkeypatch.setattr("envvars.services.delete_variable", deleted_first)
+    monkeypatch.setattr("envvars.services.variables.delete_variable", deleted_first)
     variable = store_direct(acme, "API_KEY", "x")
     assert sign_in(bob).post(address(variable)).status_code == 404
     assert sign_in(bob).get(address(variable)).status_code == 404

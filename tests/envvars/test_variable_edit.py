@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from credentials.models import Credential
 from envvars.models import Automation, EnvironmentVariable
-from envvars.services import change_variable, delete_variable
+from envvars.services.variables import change_variable, delete_variable
 from organizations.models import AuditEvent, Organization, User
 from tests.builders import damage, store_automation, store_credential, store_direct, store_reference
 from tests.pages import errors_beside, html_of, text_of, value_of
@@ -183,7 +183,7 @@ def test_a_variable_deleted_meanwhile_is_a_404(
         delete_variable(variable, by)
         return change_variable(variable, by, **values)
 
-    monkeypatch.setattr("envvars.services.change_variable", deleted_first)
+    monkeypatch.setattr("envvars.services.variables.change_variable", deleted_first)
     assert sign_in(alice).post(address(direct), form(direct, key="LATE")).status_code == 404
 
 

@@ -7,9 +7,11 @@ import pytest
 from credentials.models import Credential
 from credentials.services import add_credential
 from envvars.models import EnvironmentVariable
-from envvars.services import Value, add_automation, add_variable
+from envvars.services.automations import add_automation
+from envvars.services.variables import Value, add_variable
 from organizations.models import Membership, Organization, User
-from organizations.services import add_member, create_role
+from organizations.services.members import add_member
+from organizations.services.roles import create_role
 
 #: An organization's rows by what the names of their URLs start with.
 Rows = dict[str, Any]

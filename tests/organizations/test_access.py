@@ -22,7 +22,7 @@ from organizations.access import (
     set_levels,
 )
 from organizations.models import Organization, OrganizationGroupPermission, Role, User
-from organizations.services import create_role
+from organizations.services.roles import create_role
 
 from .conftest import put_into_state
 from .urlconf import every_url, organization_urls

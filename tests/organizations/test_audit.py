@@ -12,11 +12,12 @@ from django.test.utils import CaptureQueriesContext
 from credentials import services as credential_services
 from credentials.models import Credential
 from crewadmin.sealing import key_ring
-from envvars import services as variable_services
 from envvars.models import Automation, EnvironmentVariable
+from envvars.services import automations as automation_services
+from envvars.services import variables as variable_services
 from organizations.audit import DETAIL_NAMES, changing, hash_of, record
 from organizations.models import AuditEvent, Membership, Organization, Role, User
-from organizations.services import add_member
+from organizations.services.members import add_member
 
 from .conftest import Rows, rows_of
 
@@ -213,10 +214,10 @@ CHANGES: dict[str, Callable[[Organization, User, Rows], object]] = {
     "make default": lambda acme, alice, rows: credential_services.make_default(rows["credential"], alice),
     "delete credential": lambda acme, alice, rows: credential_services.delete_credential(rows["credential"], alice),
     "delete variable": lambda acme, alice, rows: variable_services.delete_variable(rows["variable"], alice),
-    "change automation": lambda acme, alice, rows: variable_services.change_automation(
+    "change automation": lambda acme, alice, rows: automation_services.change_automation(
         rows["automation"], alice, name="new", slug="new", variables=[]
     ),
-    "delete automation": lambda acme, alice, rows: variable_services.delete_automation(rows["automation"], alice),
+    "delete automation": lambda acme, alice, rows: automation_services.delete_automation(rows["automation"], alice),
     "add member": lambda acme, alice, rows: add_member(
         acme, User.objects.get(email="mallory@umbrella.example"), acme.roles.get(kind=Role.Kind.MEMBER), by=alice
     ),

@@ -12,7 +12,8 @@ from django.test.utils import CaptureQueriesContext
 
 from organizations.access import Feature, Level, set_levels
 from organizations.models import AuditEvent, Organization, Role, User
-from organizations.services import add_member, create_role
+from organizations.services.members import add_member
+from organizations.services.roles import create_role
 
 from .conftest import Rows, put_into_state
 from .urlconf import Url, organization_urls

@@ -7,7 +7,9 @@ from django.test import RequestFactory
 
 from crewadmin.sealing import master_key_id
 from organizations.models import AuditEvent, DataKey, Membership, Organization, Role, User, public_id
-from organizations.services import add_member, create_organization, create_role
+from organizations.services.members import add_member
+from organizations.services.organizations import create_organization
+from organizations.services.roles import create_role
 
 
 def test_a_new_organization_has_a_key_its_roles_an_owner_and_a_log(

@@ -7,7 +7,8 @@ from django.test import Client
 
 from organizations.access import Feature, Level, set_levels
 from organizations.models import Organization, User
-from organizations.services import add_member, create_role
+from organizations.services.members import add_member
+from organizations.services.roles import create_role
 
 from .conftest import put_into_state
 
@@ -116,7 +117,7 @@ def test_the_navigation_names_only_what_may_be_seen(acme: Organization, carol: U
 
 
 def test_names_are_shown_as_text(alice: User, sign_in: SignIn) -> None:
-    from organizations.services import create_organization
+    from organizations.services.organizations import create_organization
 
     hostile = create_organization("<script>alert(1)</script>", "hostile", alice)
     create_role(hostile, "<b>bold</b>")

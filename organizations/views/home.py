@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from .access import OrganizationRequest, memberships_of, require, signed_in
+from ..access import OrganizationRequest, memberships_of, require, signed_in
 
 
 @signed_in

@@ -1,0 +1,1 @@
+"""Decide and write: environment variables and automations; a module for each noun."""

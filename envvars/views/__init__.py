@@ -1,0 +1,1 @@
+"""Pages of environment variables and automations; a module for each noun."""

@@ -1,0 +1,112 @@
+"""Pages of automations."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.db.models import Count
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from crewadmin.pagination import page_of
+from organizations.access import OrganizationRequest
+
+from ..forms import AutomationForm
+from ..models import Automation, EnvironmentVariable
+from ..presentation import outcomes_of, source_name
+from ..resolving import resolve_for
+from ..services import automations as services
+from .shared import automation_of, can_manage, can_read, form_page, posted
+
+VARIABLES_SHOWN = 200
+
+
+@can_read
+@require_safe
+def automation_list(request: OrganizationRequest) -> HttpResponse:
+    """List the organization's automations."""
+    rows = Automation.objects.for_organization(request.organization).annotate(variables_count=Count("variables"))
+    context = {
+        "page": page_of(rows, request.GET, "name"),
+        "can_manage": request.access.environment_variables.manage,
+    }
+    return render(request, "envvars/automation_list.html", context)
+
+
+@can_manage
+@require_http_methods(["GET", "HEAD", "POST"])
+def automation_add(request: OrganizationRequest) -> HttpResponse:
+    """Ask for a new automation and store it."""
+    form = AutomationForm(posted(request), request.organization)
+    if form.is_bound and form.is_valid():
+        try:
+            automation = services.add_automation(request.organization, request.user, **form.values())
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            messages.success(request, _("Automation “%(name)s” was created.") % {"name": automation})
+            return redirect("automation_detail", request.organization.uuid, automation.uuid)
+    return form_page(request, "envvars/automation_form.html", form, automation=None)
+
+
+@can_read
+@require_safe
+def automation_detail(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
+    """Show an automation: its variables, and the commands that deliver them."""
+    return _automation_page(request, automation_of(request, uuid), {})
+
+
+@can_read
+@require_POST
+def automation_check(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
+    """Resolve the automation and say for each variable whether it has a value; the values are dropped."""
+    automation = automation_of(request, uuid)
+    resolution = resolve_for(automation, request.user, "check")
+    outcomes = outcomes_of(resolution, with_keys=request.access.environment_variables.manage)
+    context = {"resolution": resolution, "checked": True, "outcomes": outcomes}
+    return _automation_page(request, automation, context)
+
+
+def _automation_page(request: OrganizationRequest, automation: Automation, context: dict[str, Any]) -> HttpResponse:
+    rows = EnvironmentVariable.objects.for_organization(request.organization).filter(automations=automation)
+    variables = rows.select_related("credential").defer("value", "credential__secrets")[:VARIABLES_SHOWN]
+    outcomes = context.get("outcomes", {})
+    context |= {
+        "automation": automation,
+        "rows": [(row, source_name(row, request.access), outcomes.get(row.key)) for row in variables],
+        "variables_count": rows.count(),
+        "can_manage": request.access.environment_variables.manage,
+    }
+    return render(request, "envvars/automation_detail.html", context)
+
+
+@can_manage
+@require_http_methods(["GET", "HEAD", "POST"])
+def automation_edit(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
+    """Change an automation's names and variables."""
+    automation = automation_of(request, uuid)
+    form = AutomationForm(posted(request), request.organization, automation)
+    if form.is_bound and form.is_valid():
+        try:
+            automation = services.change_automation(automation, request.user, **form.values())
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            messages.success(request, _("Automation “%(name)s” was saved.") % {"name": automation})
+            return redirect("automation_detail", request.organization.uuid, automation.uuid)
+    return form_page(request, "envvars/automation_form.html", form, automation=automation)
+
+
+@can_manage
+@require_http_methods(["GET", "HEAD", "POST"])
+def automation_delete(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
+    """Ask, then delete an automation."""
+    automation = automation_of(request, uuid)
+    if request.method == "POST":
+        services.delete_automation(automation, request.user)
+        messages.success(request, _("Automation “%(name)s” was deleted.") % {"name": automation})
+        return redirect("automation_list", request.organization.uuid)
+    return render(request, "envvars/automation_delete.html", {"automation": automation})

@@ -1,0 +1,79 @@
+"""Pages of environment variables."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from crewadmin.pagination import page_of
+from organizations.access import OrganizationRequest
+
+from ..forms import VariableForm
+from ..models import EnvironmentVariable
+from ..presentation import source_name
+from ..services import variables as services
+from .shared import can_manage, can_read, form_page, posted, variable_of
+
+
+@can_read
+@require_safe
+def variable_list(request: OrganizationRequest) -> HttpResponse:
+    """List the organization's variables with masked values."""
+    rows = EnvironmentVariable.objects.for_organization(request.organization).select_related("credential")
+    page = page_of(rows.defer("value", "credential__secrets").prefetch_related("automations"), request.GET, "key")
+    context = {
+        "page": page,
+        "rows": [(variable, source_name(variable, request.access)) for variable in page.rows],
+        "can_manage": request.access.environment_variables.manage,
+    }
+    return render(request, "envvars/variable_list.html", context)
+
+
+@can_manage
+@require_http_methods(["GET", "HEAD", "POST"])
+def variable_add(request: OrganizationRequest) -> HttpResponse:
+    """Ask for a new variable and store it."""
+    form = VariableForm(posted(request), request.organization, request.access)
+    if form.is_bound and form.is_valid():
+        try:
+            variable = services.add_variable(request.organization, request.user, **form.values())
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            messages.success(request, _("Variable %(key)s was created.") % {"key": variable})
+            return redirect("variable_list", request.organization.uuid)
+    return form_page(request, "envvars/variable_form.html", form, variable=None)
+
+
+@can_manage
+@require_http_methods(["GET", "HEAD", "POST"])
+def variable_edit(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
+    """Change a variable; a value left blank keeps what is stored."""
+    variable = variable_of(request, uuid)
+    form = VariableForm(posted(request), request.organization, request.access, variable)
+    if form.is_bound and form.is_valid():
+        try:
+            variable = services.change_variable(variable, request.user, **form.values())
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            messages.success(request, _("Variable %(key)s was saved.") % {"key": variable})
+            return redirect("variable_list", request.organization.uuid)
+    return form_page(request, "envvars/variable_form.html", form, variable=variable)
+
+
+@can_manage
+@require_http_methods(["GET", "HEAD", "POST"])
+def variable_delete(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
+    """Ask, naming the automations that lose the variable, then delete it."""
+    variable = variable_of(request, uuid)
+    if request.method == "POST":
+        services.delete_variable(variable, request.user)
+        messages.success(request, _("Variable %(key)s was deleted.") % {"key": variable})
+        return redirect("variable_list", request.organization.uuid)
+    context = {"variable": variable, "automations": variable.automations.order_by("name")}
+    return render(request, "envvars/variable_delete.html", context)

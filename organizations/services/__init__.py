@@ -1,0 +1,1 @@
+"""Decide and write: organizations, members and roles; a module for each noun."""

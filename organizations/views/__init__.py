@@ -1,0 +1,1 @@
+"""Pages of organizations and people; a module for each noun."""
