@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -27,34 +28,44 @@ class Part:
     missing: str
 
 
+@dataclass
+class Outcome:
+    """How a part ended: its closing line, and whether a test failed."""
+
+    line: str
+    failed: bool
+
+
 def main(arguments: list[str]) -> int:
-    """Run every part that can run; return the exit code."""
-    lines, failed = [], False
-    for part in (
-        Part("SQLite", "not browser", None, ""),
-        Part("PostgreSQL", "not browser", POSTGRES_URL, _missing_postgres()),
-        Part("Browser", "browser", None, _missing_browser()),
-    ):
-        if part.missing:
-            lines.append(f"{part.name:<11} DID NOT RUN: {part.missing}")
-            continue
-        seconds, code = _run(part, arguments)
-        failed = failed or code != 0
-        lines.append(f"{part.name:<11} ran in {seconds:.0f} s: {'passed' if code == 0 else 'FAILED'}")
-    sys.stdout.write("\n" + "\n".join(lines) + "\n")
-    return int(failed)
+    """Run every part that can run, PostgreSQL's beside the two that share SQLite; return the exit code."""
+    lanes = (
+        (Part("SQLite", "not browser", None, ""), Part("Browser", "browser", None, _missing_browser())),
+        (Part("PostgreSQL", "not browser", POSTGRES_URL, _missing_postgres()),),
+    )
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        outcomes = [
+            outcome
+            for lane in pool.map(lambda lane: [_run(part, arguments) for part in lane], lanes)
+            for outcome in lane
+        ]
+    sys.stdout.write("\n" + "".join(f"{outcome.line}\n" for outcome in outcomes))
+    return int(any(outcome.failed for outcome in outcomes))
 
 
-def _run(part: Part, arguments: list[str]) -> tuple[float, int]:
-    sys.stdout.write(f"\n--- {part.name}\n")
-    sys.stdout.flush()
-    environment = dict(os.environ)
-    if part.database:
-        environment["TEST_DATABASE_URL"] = part.database
+def _run(part: Part, arguments: list[str]) -> Outcome:
+    """Run one part and show what it printed once it is done: parts beside each other would mix their lines."""
+    if part.missing:
+        return Outcome(f"{part.name:<11} DID NOT RUN: {part.missing}", failed=False)
+    environment = dict(os.environ) | ({"TEST_DATABASE_URL": part.database} if part.database else {})
     started = time.monotonic()
     command = [sys.executable, "-m", "pytest", "-q", "-m", part.marker, *arguments]
-    code = subprocess.run(command, env=environment, check=False).returncode
-    return time.monotonic() - started, code
+    done = subprocess.run(
+        command, env=environment, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    sys.stdout.write(f"\n--- {part.name}\n{done.stdout}")
+    sys.stdout.flush()
+    word = "passed" if done.returncode == 0 else "FAILED"
+    return Outcome(f"{part.name:<11} ran in {time.monotonic() - started:.0f} s: {word}", failed=done.returncode != 0)
 
 
 def _missing_postgres() -> str:
