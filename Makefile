@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help run keys test lint format lock bench clean
+.PHONY: help run keys test mutate lint format lock bench clean
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ keys: $(VENV)/demo.installed ## Write a .env with new keys, where there is none
 
 test: $(VENV)/dev.installed ## Run the whole suite: SQLite, PostgreSQL and the browser, whatever of them is there
 	@$(BIN)/python -m tests
+
+mutate: $(VENV)/dev.installed ## Take each filter by organization out in turn: the isolation tests must notice
+	@$(BIN)/python -m tests.isolation
 
 lint: $(VENV)/dev.installed ## Check style, types, templates and layers
 	$(BIN)/ruff format --check .

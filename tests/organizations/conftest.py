@@ -24,7 +24,7 @@ def rows_of(organization: Organization, owner: User) -> Rows:
         name="aws-prod",
         provider="aws",
         config={"region": "us-east-1", "access_key_id": "AKIAMADEUPEXAMPLE000", "role_arn": ""},
-        secrets={"secret_access_key": "made-up"},
+        secrets={"secret_access_key": "made-up-secret-access-key-of-forty-chars"},
         is_default=True,
     )
     variable = add_variable(

@@ -1,5 +1,6 @@
 """Every address of the site, read from the URLconf."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,26 @@ class Url:
         if "uuid" in self.captures:
             arguments["uuid"] = rows[self.name.split("_")[0]].uuid
         return reverse(self.name, kwargs=arguments)
+
+    def anywhere(self, rows: dict[str, Any]) -> str:
+        """Return an address outside organizations: in the admin that of the row of its model, else made up."""
+        row = next((row for row in rows.values() if f"_{_model_of(row)}_" in f"_{self.name}_"), None)
+        values = _CAPTURED | ({"object_id": getattr(row, "pk", 1)} if row else {})
+        if not self.name or self.name.endswith(":"):  # the catch-alls of the admin have no name
+            return "/" + re.sub(
+                r"<(?:\w+:)?(\w+)>|\(\?P<\w+>[^)]*\)\$?", lambda found: str(values[found[1] or "url"]), self.route
+            )
+        return reverse(self.name, kwargs={name: values.get(name, "made-up") for name in self.captures})
+
+
+def _model_of(row: Any) -> str:
+    return row._meta.model_name if hasattr(row, "_meta") else "no model"
+
+
+#: What a route captures: `<path:object_id>`, or a group of a regular expression at its end.
+_CAPTURE = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<\w+>[^)]*\)\$?")
+#: Made-up values for what addresses of other packages capture.
+_CAPTURED: dict[str, Any] = {"object_id": 1, "app_label": "credentials", "content_type_id": 1, "url": "nothing"}
 
 
 def every_url(
