@@ -174,6 +174,7 @@ def test_nothing_that_an_owner_does_touches_another_organization(renamed: Stage,
     before = fingerprint(stage.umbrella)
     # A default mark can move only where it is not.
     type(stage.rows["own"]["credential"]).objects.filter(organization=stage.acme).update(is_default=False)
+    client.defaults["HTTP_HX_REQUEST"] = "true"  # an htmx request is told of a limit by its status
     for url in ORGANIZATION_URLS:
         address = url.of(stage.acme.uuid, stage.rows["own"])
         answer = ask(client, "POST", address, look=lambda: fingerprint(stage.umbrella))
