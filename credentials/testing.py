@@ -14,7 +14,6 @@ from time import perf_counter
 from typing import TypeVar
 
 from django.conf import settings
-from django.db.models import F, Q
 from django.utils import timezone
 
 from crewadmin.redaction import Secret
@@ -22,7 +21,8 @@ from crewadmin.sealing import SealError
 from organizations.audit import Target, changing, record
 from organizations.models import AuditEvent, Organization, User
 
-from .models import ConnectionTest, Credential, Health
+from . import alerts
+from .models import ConnectionTest, Credential
 from .providers import provider_class
 from .providers.base import ProbeResult, Step, StepResult, StepState
 from .providers.failures import FailureCode
@@ -38,7 +38,6 @@ AT_ONCE = 2
 HISTORY = 50
 # A test ends within its provider's deadline; one that is older was cut off with its process.
 _LONGEST = timedelta(seconds=30)
-_REFUSED_KEYS = frozenset({FailureCode.ACCESS_KEY_ID_UNKNOWN, FailureCode.SECRET_ACCESS_KEY_WRONG})
 _MINUTE = timedelta(minutes=1)
 
 _slots = threading.BoundedSemaphore(settings.CONNECTION_TESTS_AT_ONCE)
@@ -62,21 +61,6 @@ def run_connection_test(credential: Credential, by: User | None, secret_name: st
         test = _begin(credential.organization, by, credential.provider, credential)
         result, milliseconds = _timed(lambda: _probe(credential, secret_name or secret_to_read(credential)))
         return _finish(test, result, milliseconds, by, credential)
-
-
-def due_credentials(stale: timedelta) -> Iterator[Credential]:
-    """Yield every credential that was not tested for this long, or not since it was changed, oldest test first.
-
-    Left out is one whose keys were refused: it fails until somebody changes it.
-    """
-    rows = Credential.objects.select_related("organization", "last_test").order_by(
-        F("last_test__created_at").asc(nulls_first=True), "pk"
-    )
-    fresh = Q(last_test__created_at__gt=timezone.now() - stale, last_test__credential_version=F("version"))
-    for credential in rows.exclude(fresh).defer("secrets"):
-        refused = credential.health == Health.FAILING and credential.last_test and credential.last_test.failed_step
-        if not refused or refused["code"] not in _REFUSED_KEYS:
-            yield credential
 
 
 def try_settings(
@@ -196,7 +180,8 @@ def _finish(
         test.milliseconds, test.ok, test.steps = milliseconds, result.ok, [asdict(step) for step in result.steps]
         test.save(force_update=True)
         if test.credential:
-            Credential.objects.filter(pk=test.credential.pk).update(last_test=test)
+            alerts.note_outcome(test.credential, test)
+            Credential.objects.filter(pk=test.credential.pk).update(last_test=test, told=test.credential.told)
             kept = test.credential.tests.order_by("-id").values("pk")[:HISTORY]
             test.credential.tests.exclude(pk__in=list(kept.values_list("pk", flat=True))).delete()
         target = about or credential or test.organization
