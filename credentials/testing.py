@@ -82,16 +82,17 @@ def try_settings(
 def check_trust(credential: Credential, by: User | None) -> FailureCode | None:
     """Try what the role's trust policy must refuse; return what the answers mean, None without a role.
 
-    It counts as a connection test and is audited as one, but is not the credential's last test. Raises
+    It counts as a connection test, is audited as what it is, and is not the credential's last test. Raises
     TooManyTestsError, SealError, and Credential.DoesNotExist if it was deleted meanwhile.
     """
     provider = current_row(credential).open_provider()
     with _slot():
-        test = _begin(credential.organization, by, credential.provider, None, about=credential)
+        started = Action.CREDENTIAL_TRUST_CHECK_STARTED
+        test = _begin(credential.organization, by, credential.provider, None, about=credential, action=started)
         code, milliseconds = _timed(lambda: provider.check_trust().code)
         state = StepState.FAILED if code is FailureCode.TRUST_WITHOUT_EXTERNAL_ID else StepState.PASSED
         result = ProbeResult((StepResult(Step.ASSUME_ROLE, state, milliseconds, code),))
-        _finish(test, result, milliseconds, by, None, about=credential)
+        _finish(test, result, milliseconds, by, None, about=credential, action=Action.CREDENTIAL_TRUST_CHECKED)
     return code
 
 
@@ -112,6 +113,7 @@ def _begin(
     provider: str,
     credential: Credential | None,
     about: Target | None = None,
+    action: AuditEvent.Action = Action.CREDENTIAL_TEST_STARTED,
 ) -> ConnectionTest:
     """Store and audit that a test begins, if the organization's limits allow one more.
 
@@ -131,7 +133,7 @@ def _begin(
             created_by=by,
             person_label=by.email if by else "command line",
         )
-        record(organization, by, Action.CREDENTIAL_TEST_STARTED, target, {"provider": provider})
+        record(organization, by, action, target, {"provider": provider})
     return test
 
 
@@ -172,6 +174,7 @@ def _finish(
     by: User | None,
     credential: Credential | None,
     about: Target | None = None,
+    action: AuditEvent.Action = Action.CREDENTIAL_TESTED,
 ) -> ConnectionTest:
     """Store the outcome, and forget what is older than the history shows."""
     with changing(test.organization):
@@ -185,7 +188,7 @@ def _finish(
             kept = test.credential.tests.order_by("-id").values("pk")[:HISTORY]
             test.credential.tests.exclude(pk__in=list(kept.values_list("pk", flat=True))).delete()
         target = about or credential or test.organization
-        record(test.organization, by, Action.CREDENTIAL_TESTED, target, _outcome(result))
+        record(test.organization, by, action, target, _outcome(result))
     if credential:
         credential.last_test = test
     return test
