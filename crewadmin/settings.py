@@ -126,8 +126,9 @@ CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
 DATA_KEY_MODEL = "organizations.DataKey"
 
 # --- Work in the background (crewadmin.celery) ----------------------------------------------------------------------
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="")
-CELERY_TASK_ALWAYS_EAGER = not CELERY_BROKER_URL
+_NO_BROKER = "memory://"
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=_NO_BROKER)
+CELERY_TASK_ALWAYS_EAGER = CELERY_BROKER_URL == _NO_BROKER
 CELERY_TASK_IGNORE_RESULT = True
 # A task of a worker that died is done by another one, an hour later; no task waits or works that long.
 CELERY_TASK_ACKS_LATE = CELERY_TASK_REJECT_ON_WORKER_LOST = True
