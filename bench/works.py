@@ -15,6 +15,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from bench.connection_tests import measure_faults, measure_hanging_tests
 from crewadmin.sealing import seal, unseal
 from envvars.models import EnvironmentVariable
 from organizations.access import access_of
@@ -35,6 +36,8 @@ def main(wanted: list[str]) -> None:
         "seal": measure_sealing,
         "access": measure_access,
         "page": measure_page,
+        "hanging_tests": lambda _organization, _owner: measure_hanging_tests(),
+        "faults": lambda _organization, _owner: measure_faults(),
     }
     for name in wanted or works:
         print(json.dumps({"work": name, **works[name](organization, owner)}), flush=True)

@@ -4,7 +4,15 @@ from django.apps import AppConfig
 
 
 class CredentialsConfig(AppConfig):
-    """Named for the admin's headings."""
+    """Tells whoever signs in which credentials fail."""
 
     name = "credentials"
     verbose_name = "Secret provider credentials"
+
+    def ready(self) -> None:
+        """Ask to be called when somebody signs in."""
+        from allauth.account.signals import user_logged_in
+
+        from .alerts import greet
+
+        user_logged_in.connect(greet, dispatch_uid="credentials.alerts.greet")

@@ -20,7 +20,7 @@ from .providers.failures import Failure, FailureCode, Owner, Text, explain
 
 MAX_QUERY = 200
 
-#: Stand for facts that differ from case to case; "the region" would read "Region the region is not enabled".
+#: Stand for facts that differ from case to case, to be seen as such.
 _BLANKS = {"region": _("[region]"), "secret_name": _("[secret]")}
 _FACT_LABELS: dict[str, Text] = {
     "action": _("Action"),
@@ -29,8 +29,6 @@ _FACT_LABELS: dict[str, Text] = {
     "account": _("Account"),
     "region": _("Region"),
 }
-#: Owners are named from where a test failed; seen from this page there is no form.
-_HEADINGS: dict[Owner, Text] = {Owner.FORM: _("The credential, as entered in this application")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +106,7 @@ def catalogue_of(query: str = "") -> Catalogue:
     query = query.replace("\0", "").strip()[:MAX_QUERY]
     words = query.casefold().split()
     found = [problem for code in FailureCode if (problem := Problem(code, _in_words(code, {}))).matches(words)]
-    groups = [Group(owner, _heading(owner), [one for one in found if one.failure.owner is owner]) for owner in Owner]
+    groups = [Group(owner, str(owner.label), [one for one in found if one.failure.owner is owner]) for owner in Owner]
     return Catalogue(query, [group for group in groups if group.problems])
 
 
@@ -143,12 +141,8 @@ def _answer(explanation: PastedExplanation) -> Answer:
     code, facts = explanation.code, explanation.facts
     failure = _in_words(code, facts) if code else explanation.failure
     named = [(label, facts[name]) for name, label in _FACT_LABELS.items() if name in facts]
-    return Answer(code, failure, _heading(failure.owner) if code else "", named)
+    return Answer(code, failure, str(failure.owner.label) if code else "", named)
 
 
 def _in_words(code: FailureCode, facts: Mapping[str, str]) -> Failure:
     return explain(code, {**{name: str(blank) for name, blank in _BLANKS.items()}, **facts})
-
-
-def _heading(owner: Owner) -> str:
-    return str(_HEADINGS.get(owner, owner.label))

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 from uuid import uuid4
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
@@ -23,6 +23,10 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
     def for_organization(self, organization: Organization) -> "CredentialQuerySet":
         """Return an organization's credentials without their sealed column, by name."""
         return self.filter(organization=organization).defer("secrets").order_by("name", "pk")
+
+    def failing(self) -> "CredentialQuerySet":
+        """Return those whose last test failed, unless they were changed since."""
+        return self.filter(last_test__ok=False, last_test__credential_version=F("version"))
 
 
 class Health(models.TextChoices):
@@ -56,6 +60,8 @@ class Credential(models.Model):
     last_test = models.ForeignKey(
         "ConnectionTest", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", editable=False
     )
+    #: The state that people were told of last (`credentials.alerts`): healthy, failing or unreachable.
+    told = models.CharField(max_length=20, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", editable=False)
     updated_at = models.DateTimeField(auto_now=True)
@@ -94,9 +100,7 @@ class Credential(models.Model):
             return Health.NEVER_TESTED
         if self.last_test.credential_version != self.version:
             return Health.CHANGED
-        if self.last_test.failure is None:
-            return Health.HEALTHY
-        return Health.UNREACHABLE if self.last_test.failure.owner in _NOT_THE_CREDENTIALS_FAULT else Health.FAILING
+        return self.last_test.health
 
     @property
     def access_key_hint(self) -> str:
@@ -145,6 +149,13 @@ class ConnectionTest(models.Model):
     def failed_step(self) -> dict[str, Any] | None:
         """The first step that failed, as stored."""
         return next((step for step in self.steps if step["state"] == StepState.FAILED), None)
+
+    @property
+    def health(self) -> Health:
+        """What it says of the credential that it tested."""
+        if self.failure is None:
+            return Health.HEALTHY
+        return Health.UNREACHABLE if self.failure.owner in _NOT_THE_CREDENTIALS_FAULT else Health.FAILING
 
     @property
     def failure(self) -> Failure | None:

@@ -1,7 +1,7 @@
 """How connection tests read: steps, facts and toasts, from what is stored as codes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -50,21 +50,32 @@ class Toast:
 
 @dataclass(frozen=True)
 class StepView:
-    """One step of a test, as the page shows it."""
+    """One step of a test, as the page shows it.
+
+    `hint` tells the outcome in one line while the step is folded: why it was skipped, what failed, who signed in.
+    `is_open` marks the one step that people should read first.
+    """
 
     label: str
     state: str
     milliseconds: int
+    hint: str
     title: str
     detail: str
+    owner: str
     steps: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
+    is_open: bool = False
 
 
 def steps_of(test: ConnectionTest) -> list[StepView]:
-    """Return a test's steps in words; soon after the credential was entered, what new IAM credentials show is named."""
+    """Return a test's steps in words, open the first that failed, or else the first that carries an advice.
+
+    Soon after the credential was entered, what new IAM credentials show is named.
+    """
     is_new = test.credential is None or test.created_at - test.credential.updated_at < _PROPAGATION
-    return [_step_view(step, is_new=is_new) for step in test.steps]
+    first = test.failed_step or _advised_step(test)
+    return [replace(_step_view(step, is_new=is_new), is_open=step is first) for step in test.steps]
 
 
 def toast_for(test: ConnectionTest) -> Toast:
@@ -72,10 +83,7 @@ def toast_for(test: ConnectionTest) -> Toast:
     if test.failure:
         first = test.failure.steps[0] if test.failure.steps else test.failure.cause
         return Toast("error", str(test.failure.title), str(first))
-    advised = {step["step"]: step for step in test.steps if step["code"]}
-    advised.pop(Step.BATCH, None)  # not worth a warning: nothing depends on it
-    if advised:
-        advice = next(iter(advised.values()))
+    if advice := _advised_step(test):
         failure = explain(FailureCode(advice["code"]), advice["facts"])
         return Toast("warning", str(failure.title), str(failure.steps[0] if failure.steps else failure.cause))
     title = _("Connected to %(provider)s") % {"provider": test.provider_label}
@@ -126,15 +134,23 @@ def _proof(test: ConnectionTest) -> str:
     ) % {"account": facts.get("account", "")}
 
 
+def _advised_step(test: ConnectionTest) -> dict[str, Any] | None:
+    """Return the first step that did its work and still carries an advice; nothing depends on the batch."""
+    return next((step for step in test.steps if step["code"] and step["step"] != Step.BATCH), None)
+
+
 def _step_view(step: Mapping[str, Any], *, is_new: bool) -> StepView:
     failure = explain(FailureCode(step["code"]), step["facts"]) if step["code"] else None
     skipped = str(_SKIPPED[SkipReason(step["skipped"])]) if step["skipped"] else ""
+    proven = step["facts"].get("arn") or step["facts"].get("secret_name", "")
     return StepView(
         label=str(Step(step["step"]).label),
         state=step["state"],
         milliseconds=step["milliseconds"],
+        hint=str(failure.title) if failure else skipped or proven,
         title=str(failure.title) if failure else "",
         detail=str(failure.cause) if failure else skipped,
+        owner=str(failure.owner.label) if failure else "",
         steps=tuple(str(line) for line in failure.steps) + _propagation(step["code"], is_new=is_new) if failure else (),
         facts=tuple((str(label), step["facts"][name]) for name, label in _FACT_LABELS.items() if name in step["facts"]),
     )

@@ -14,7 +14,6 @@ from time import perf_counter
 from typing import TypeVar
 
 from django.conf import settings
-from django.db.models import F, Q
 from django.utils import timezone
 
 from crewadmin.redaction import Secret
@@ -22,7 +21,8 @@ from crewadmin.sealing import SealError
 from organizations.audit import Target, changing, record
 from organizations.models import AuditEvent, Organization, User
 
-from .models import ConnectionTest, Credential, Health
+from . import alerts
+from .models import ConnectionTest, Credential
 from .providers import provider_class
 from .providers.base import ProbeResult, Step, StepResult, StepState
 from .providers.failures import FailureCode
@@ -38,7 +38,6 @@ AT_ONCE = 2
 HISTORY = 50
 # A test ends within its provider's deadline; one that is older was cut off with its process.
 _LONGEST = timedelta(seconds=30)
-_REFUSED_KEYS = frozenset({FailureCode.ACCESS_KEY_ID_UNKNOWN, FailureCode.SECRET_ACCESS_KEY_WRONG})
 _MINUTE = timedelta(minutes=1)
 
 _slots = threading.BoundedSemaphore(settings.CONNECTION_TESTS_AT_ONCE)
@@ -64,21 +63,6 @@ def run_connection_test(credential: Credential, by: User | None, secret_name: st
         return _finish(test, result, milliseconds, by, credential)
 
 
-def due_credentials(stale: timedelta) -> Iterator[Credential]:
-    """Yield every credential that was not tested for this long, or not since it was changed, oldest test first.
-
-    Left out is one whose keys were refused: it fails until somebody changes it.
-    """
-    rows = Credential.objects.select_related("organization", "last_test").order_by(
-        F("last_test__created_at").asc(nulls_first=True), "pk"
-    )
-    fresh = Q(last_test__created_at__gt=timezone.now() - stale, last_test__credential_version=F("version"))
-    for credential in rows.exclude(fresh).defer("secrets"):
-        refused = credential.health == Health.FAILING and credential.last_test and credential.last_test.failed_step
-        if not refused or refused["code"] not in _REFUSED_KEYS:
-            yield credential
-
-
 def try_settings(
     organization: Organization,
     by: User | None,
@@ -98,16 +82,17 @@ def try_settings(
 def check_trust(credential: Credential, by: User | None) -> FailureCode | None:
     """Try what the role's trust policy must refuse; return what the answers mean, None without a role.
 
-    It counts as a connection test and is audited as one, but is not the credential's last test. Raises
+    It counts as a connection test, is audited as what it is, and is not the credential's last test. Raises
     TooManyTestsError, SealError, and Credential.DoesNotExist if it was deleted meanwhile.
     """
     provider = current_row(credential).open_provider()
     with _slot():
-        test = _begin(credential.organization, by, credential.provider, None, about=credential)
+        started = Action.CREDENTIAL_TRUST_CHECK_STARTED
+        test = _begin(credential.organization, by, credential.provider, None, about=credential, action=started)
         code, milliseconds = _timed(lambda: provider.check_trust().code)
         state = StepState.FAILED if code is FailureCode.TRUST_WITHOUT_EXTERNAL_ID else StepState.PASSED
         result = ProbeResult((StepResult(Step.ASSUME_ROLE, state, milliseconds, code),))
-        _finish(test, result, milliseconds, by, None, about=credential)
+        _finish(test, result, milliseconds, by, None, about=credential, action=Action.CREDENTIAL_TRUST_CHECKED)
     return code
 
 
@@ -128,6 +113,7 @@ def _begin(
     provider: str,
     credential: Credential | None,
     about: Target | None = None,
+    action: AuditEvent.Action = Action.CREDENTIAL_TEST_STARTED,
 ) -> ConnectionTest:
     """Store and audit that a test begins, if the organization's limits allow one more.
 
@@ -147,7 +133,7 @@ def _begin(
             created_by=by,
             person_label=by.email if by else "command line",
         )
-        record(organization, by, Action.CREDENTIAL_TEST_STARTED, target, {"provider": provider})
+        record(organization, by, action, target, {"provider": provider})
     return test
 
 
@@ -188,6 +174,7 @@ def _finish(
     by: User | None,
     credential: Credential | None,
     about: Target | None = None,
+    action: AuditEvent.Action = Action.CREDENTIAL_TESTED,
 ) -> ConnectionTest:
     """Store the outcome, and forget what is older than the history shows."""
     with changing(test.organization):
@@ -196,11 +183,12 @@ def _finish(
         test.milliseconds, test.ok, test.steps = milliseconds, result.ok, [asdict(step) for step in result.steps]
         test.save(force_update=True)
         if test.credential:
-            Credential.objects.filter(pk=test.credential.pk).update(last_test=test)
+            alerts.note_outcome(test.credential, test)
+            Credential.objects.filter(pk=test.credential.pk).update(last_test=test, told=test.credential.told)
             kept = test.credential.tests.order_by("-id").values("pk")[:HISTORY]
             test.credential.tests.exclude(pk__in=list(kept.values_list("pk", flat=True))).delete()
         target = about or credential or test.organization
-        record(test.organization, by, Action.CREDENTIAL_TESTED, target, _outcome(result))
+        record(test.organization, by, action, target, _outcome(result))
     if credential:
         credential.last_test = test
     return test

@@ -125,6 +125,26 @@ CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
 #: The model that keeps each organization's data keys; sealing looks it up by this name.
 DATA_KEY_MODEL = "organizations.DataKey"
 
+# --- Work in the background (crewadmin.celery) ----------------------------------------------------------------------
+_NO_BROKER = "memory://"
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=_NO_BROKER)
+CELERY_TASK_ALWAYS_EAGER = CELERY_BROKER_URL == _NO_BROKER
+CELERY_TASK_IGNORE_RESULT = True
+# A task of a worker that died is done by another one, an hour later; no task waits or works that long.
+CELERY_TASK_ACKS_LATE = CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 60 * 60, "socket_connect_timeout": 5}
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CONCURRENCY = env.int("CELERY_WORKER_CONCURRENCY", default=2)
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # LOGGING keeps the cloud's libraries quiet
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BEAT_SCHEDULE = {
+    "test again what was not tested for a day": {
+        "task": "credentials.tasks.retest_due",
+        "schedule": 60 * 60,
+        "options": {"expires": 50 * 60},
+    },
+}
+
 # --- People ---------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "organizations.User"
 # guardian is asked about the role's group only, by organizations.access; it is no login backend here.
@@ -207,6 +227,9 @@ USE_I18N = True
 # --- Mail and logs --------------------------------------------------------------------------------------------------
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
+#: How people open this, for the links in mails that no page asked for.
+_FIRST_HOST = next(iter(ALLOWED_HOSTS), "127.0.0.1").lstrip("*.")
+PUBLIC_URL = env.str("PUBLIC_URL", default=f"{'https' if HTTPS else 'http'}://{_FIRST_HOST}")
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="crewadmin@localhost")
 ADMINS = [(address, address) for address in env.list("ADMINS", default=[])]
 

@@ -199,6 +199,8 @@ class AuditEvent(models.Model):
         CREDENTIAL_MADE_DEFAULT = "credential:made_default", _("made a credential the default")
         CREDENTIAL_TEST_STARTED = "credential:test_started", _("started a connection test")
         CREDENTIAL_TESTED = "credential:tested", _("tested a connection")
+        CREDENTIAL_TRUST_CHECK_STARTED = "credential:trust_check_started", _("started a check of a role's External ID")
+        CREDENTIAL_TRUST_CHECKED = "credential:trust_checked", _("checked a role's External ID")
         VARIABLE_CREATED = "variable:created", _("created an environment variable")
         VARIABLE_CHANGED = "variable:changed", _("changed an environment variable")
         VARIABLE_DELETED = "variable:deleted", _("deleted an environment variable")

@@ -194,7 +194,8 @@ class Account:
             raise unknown_action(service) from None
         content_type = headers.get("Content-Type", "application/x-amz-json-1.1")
         # moto answers 404 where Secrets Manager answers 400
-        return Response(400 if status == 404 else status, content_type, body.encode(), headers["x-amzn-requestid"])
+        # moto's request id does not look like one of AWS's; the response brings its own.
+        return Response(400 if status == 404 else status, content_type, body.encode())
 
     # moto
 

@@ -24,6 +24,7 @@ OWNER, MEMBER, SUPPORT = "owner@example.com", "member@example.com", "support@exa
 def main() -> int:
     """Run the demo until it is interrupted; return the exit code."""
     port, sandbox_port = int(os.environ.get("PORT", "8000")), int(os.environ.get("SANDBOX_PORT", "4599"))
+    os.environ.setdefault("PUBLIC_URL", f"http://{HOST}:{port}")
     settings = {"HTTPS": "off", "AWS_SANDBOX_URL": f"http://{HOST}:{sandbox_port}"}
     if write_env_file(ENV_FILE, settings):
         print(f"Wrote {ENV_FILE.name} with new keys (readable by you only).")

@@ -112,7 +112,7 @@ class Owner(StrEnum):
 
 
 _OWNER_LABELS: dict[Owner, Text] = {
-    Owner.FORM: _("This form"),
+    Owner.FORM: _("The credential, as entered in this application"),
     Owner.IAM_USER: _("The IAM user"),
     Owner.IAM_POLICY: _("The permissions policy of the IAM user or the role"),
     Owner.ROLE_TRUST: _("The role's trust policy, or the IAM user's right to assume it"),
@@ -221,8 +221,8 @@ FAILURES: dict[FailureCode, Failure] = {
         Owner.SERVER,
     ),
     FailureCode.REGION_NOT_ENABLED: Failure(
-        _("Region %(region)s is not enabled in this account"),
-        _("The keys are right: AWS accepts them in another region. %(region)s must be enabled before it can be used."),
+        _("This account has not enabled %(region)s"),
+        _("The keys are right: AWS accepts them in another region. Here they work once %(region)s is enabled."),
         (
             _("If your secrets live in another region, edit the credential and choose that one."),
             _("Otherwise enable %(region)s under Account, AWS Regions. It takes some minutes."),
@@ -230,7 +230,7 @@ FAILURES: dict[FailureCode, Failure] = {
         Owner.ACCOUNT,
     ),
     FailureCode.STS_NOT_ACTIVE: Failure(
-        _("Signing in through region %(region)s is switched off in this account"),
+        _("Signing in through %(region)s is switched off in this account"),
         _(
             "AWS answered RegionDisabledException: the region's sign-in service (STS) is deactivated for the account, "
             "or the region is not the one where your secrets live."
@@ -665,10 +665,15 @@ _WITHOUT_FACT: dict[str, Text] = {
 def explain(code: FailureCode, facts: Mapping[str, str] | None = None) -> Failure:
     """Return the failure in words, with `facts` filled into its texts; a fact that is missing becomes a phrase."""
     failure = FAILURES[code]
-    words = {**_WITHOUT_FACT, **(facts or {})}
     return Failure(
-        title=str(failure.title) % words,
-        cause=str(failure.cause) % words,
-        steps=tuple(str(step) % words for step in failure.steps),
+        title=_filled(failure.title, facts or {}),
+        cause=_filled(failure.cause, facts or {}),
+        steps=tuple(_filled(step, facts or {}) for step in failure.steps),
         owner=failure.owner,
     )
+
+
+def _filled(text: Text, facts: Mapping[str, str]) -> str:
+    filled = str(text) % {**_WITHOUT_FACT, **facts}
+    begins_with_phrase = filled.startswith(tuple(str(phrase) for phrase in _WITHOUT_FACT.values()))
+    return filled[0].upper() + filled[1:] if begins_with_phrase else filled

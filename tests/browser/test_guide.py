@@ -106,7 +106,7 @@ def test_assume_role_with_its_external_id(
             "secretsmanager:ListSecrets",
         ),
         ("empty-region", {"Region": seed.EMPTY_REGION}, "No secrets found in us-west-2"),
-        ("region-not-enabled", {"Region": "eu-south-1"}, "eu-south-1 is not enabled"),
+        ("region-not-enabled", {"Region": "eu-south-1"}, "has not enabled eu-south-1"),
     ],
 )
 def test_each_mistake_has_its_own_message(

@@ -1,6 +1,8 @@
 """A credential's own page: what may be seen of it, its last test step by step, who uses it."""
 
+import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -12,7 +14,7 @@ from organizations.models import Organization, User
 from sandbox import seed
 from sandbox.aws import Sandbox
 from tests.builders import damage, store_credential, store_reference
-from tests.pages import html_of, text_of
+from tests.pages import html_of, text_of, words_of
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[User], Client]
@@ -20,6 +22,12 @@ SignIn = Callable[[User], Client]
 
 def address(credential: Credential) -> str:
     return reverse("credential_detail", args=[credential.organization.uuid, credential.uuid])
+
+
+def steps_that_unfold(page: Any) -> tuple[list[str], list[str]]:
+    """The words of the steps that stand open, and of those that are folded."""
+    found = re.findall(r'<details class="step-body" (open)?>(.*?)</details>', html_of(page), re.DOTALL)
+    return [words_of(step) for is_open, step in found if is_open], [words_of(s) for is_open, s in found if not is_open]
 
 
 def test_the_page_shows_settings_and_no_secret(acme: Organization, alice: User, sign_in: SignIn) -> None:
@@ -56,6 +64,37 @@ def test_the_page_shows_what_to_do_about_a_failure(
     assert "This credential may not list secrets (secretsmanager:ListSecrets)" in words
     assert "The policy is not attached, or the keys belong to another IAM user." in words
     assert "Attach CrewAISecretsManagerRead to the IAM user" in words
+
+
+def test_the_first_step_that_failed_is_open_and_every_other_folded(
+    acme: Organization, alice: User, sandbox: Sandbox, sign_in: SignIn
+) -> None:
+    credential = store_credential(acme, alice, "aws-scoped", seed.SCOPED_READER)
+    test = run_connection_test(credential, alice, seed.DATABASE.name)
+    assert [step["step"] for step in test.steps if step["state"] == "failed"] == ["list", "describe", "read"]
+    open_, folded = steps_that_unfold(sign_in(alice).get(address(credential)))
+    assert [words.split(" failed ")[0] for words in open_] == ["List secrets"]
+    assert "Whose job it is: The permissions policy of the IAM user or the role" in open_[0]
+    assert [words[:9] for words in folded] == ["Sign in t", "Describe ", "Read a se"]
+
+
+def test_a_success_is_all_folded_with_its_request_ids_inside(
+    alice: User, aws_prod: Credential, sandbox: Sandbox, sign_in: SignIn
+) -> None:
+    run_connection_test(aws_prod, alice, seed.OPENAI_KEY.name)
+    open_, folded = steps_that_unfold(sign_in(alice).get(address(aws_prod)))
+    assert open_ == []
+    assert len(folded) == 5
+    assert all(re.search(r"\d ms .*Request ID [0-9a-f-]{36}", words) for words in folded)
+
+
+def test_without_a_failure_the_step_that_carries_an_advice_is_open(
+    acme: Organization, alice: User, sandbox: Sandbox, sign_in: SignIn
+) -> None:
+    credential = store_credential(acme, alice, region=seed.EMPTY_REGION)
+    run_connection_test(credential, alice)
+    open_, _folded = steps_that_unfold(sign_in(alice).get(address(credential)))
+    assert ["No secrets found in us-west-2" in words for words in open_] == [True]
 
 
 def test_the_page_names_the_variables_that_are_read_with_the_credential(

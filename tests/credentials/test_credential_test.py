@@ -12,7 +12,7 @@ from credentials.models import ConnectionTest, Credential
 from credentials.providers.aws.provider import AwsSecretsManager
 from credentials.providers.base import ProbeResult
 from credentials.providers.failures import FailureCode
-from credentials.testing import run_connection_test
+from credentials.testing import check_trust, run_connection_test, try_settings
 from organizations.models import AuditEvent, Organization, User
 from sandbox import seed
 from sandbox.aws import Sandbox
@@ -151,15 +151,36 @@ def test_a_test_leaves_two_events_and_no_value_in_the_audit_log(
     ]
 
 
+#: Each way to have the cloud called for a test.
+CALLS: dict[str, Callable[[Credential, User], object]] = {
+    "test": run_connection_test,
+    "test of what is typed": lambda credential, by: try_settings(
+        credential.organization, by, "aws", credential.config, credential.secrets.reveal()
+    ),
+    "check of the External ID": check_trust,
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))
 def test_nothing_is_called_that_cannot_be_written_down_first(
-    alice: User, aws_prod: Credential, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    call: Callable[[Credential, User], object],
+    acme: Organization,
+    alice: User,
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    credential = store_role_credential(acme, alice)
+    call(credential, alice)
+    assert sandbox.calls, "it would call"
+    sandbox.calls.clear()
+    ConnectionTest.objects.all().delete()
+
     def broken(*_arguments: Any) -> None:
         raise DatabaseError("The audit log cannot be written.")
 
     monkeypatch.setattr("credentials.testing.record", broken)
     with pytest.raises(DatabaseError):
-        run_connection_test(aws_prod, alice)
+        call(credential, alice)
     assert sandbox.calls == []
     assert not ConnectionTest.objects.exists()
 

@@ -43,7 +43,7 @@ def test_a_role_that_anybody_who_knows_it_can_use_is_a_warning_in_red(
     sandbox.set_trust_policy(seed.policy(statement))
     (toast,) = toasts_of(sign_in(alice).post(address(with_role), follow=True))
     assert (toast.level, toast.title) == ("error", "The role can be assumed without its External ID")
-    event = AuditEvent.objects.get(action="credential:tested")
+    event = AuditEvent.objects.get(action="credential:trust_checked")
     assert event.details == {"result": "failed", "failure": "trust_without_external_id"}
 
 
@@ -53,10 +53,11 @@ def test_the_check_is_audited_and_is_not_the_credentials_last_test(
     sign_in(alice).post(address(with_role))
     with_role.refresh_from_db()
     assert with_role.last_test is None
-    events = AuditEvent.objects.filter(target_uuid=with_role.uuid, action__contains="test").values_list(
+    events = AuditEvent.objects.filter(target_uuid=with_role.uuid, action__contains="trust").values_list(
         "action", flat=True
     )
-    assert sorted(events) == ["credential:test_started", "credential:tested"]
+    assert sorted(events) == ["credential:trust_check_started", "credential:trust_checked"]
+    assert not AuditEvent.objects.filter(action__contains="test").exists()
 
 
 def test_only_a_credential_with_a_role_offers_it(

@@ -75,7 +75,7 @@ SYMPTOMS = [
     Symptom(
         "the region is not enabled in the account",
         FailureCode.REGION_NOT_ENABLED,
-        "Region af-south-1 is not enabled in this account",
+        "This account has not enabled af-south-1",
         config={"region": "af-south-1"},
     ),
     Symptom(

@@ -1,13 +1,14 @@
 """`manage.py test_connections`: what was not tested for a while is tested again."""
 
 import json
+import threading
 from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from credentials.management.commands import test_connections as command
+from credentials import health
 from credentials.models import ConnectionTest, Credential
 from credentials.testing import TooManyTestsError, run_connection_test
 from organizations.models import AuditEvent, Organization, User
@@ -15,7 +16,15 @@ from sandbox import seed
 from sandbox.aws import Sandbox
 from tests.builders import store_credential
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)  # tests run in threads of their own
+
+
+@pytest.fixture(autouse=True)
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that the command would have waited; it does not."""
+    waited: list[float] = []
+    monkeypatch.setattr(health.time, "sleep", waited.append)
+    return waited
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[str, int]:
@@ -77,7 +86,7 @@ def test_refused_keys_are_left_alone_until_they_are_changed(
     run_connection_test(aws_prod, alice)
     age(hours=48)
     sandbox.calls.clear()
-    assert run(capsys) == ("", 0)
+    assert run(capsys) == ("", 1)
     assert sandbox.calls == []
     sandbox.activate_key()
     Credential.objects.update(version=2)
@@ -85,9 +94,12 @@ def test_refused_keys_are_left_alone_until_they_are_changed(
 
 
 def test_it_waits_where_a_limit_is_reached(
-    aws_prod: Credential, sandbox: Sandbox, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    aws_prod: Credential,
+    sandbox: Sandbox,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    naps: list[float],
 ) -> None:
-    waited: list[int] = []
     answers = iter([TooManyTestsError(7)])
 
     def limited(credential: Credential, by: None) -> ConnectionTest:
@@ -95,10 +107,59 @@ def test_it_waits_where_a_limit_is_reached(
             raise refusal
         return run_connection_test(credential, by)
 
-    monkeypatch.setattr(command, "run_connection_test", limited)
-    monkeypatch.setattr(command.time, "sleep", waited.append)
+    monkeypatch.setattr(health, "run_connection_test", limited)
     assert run(capsys) == ("acme/aws-prod: connected\n", 0)
-    assert waited == [7]
+    assert naps == [7]
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_at_most_as_many_run_at_once_as_asked_for(
+    at_once: int,
+    acme: Organization,
+    alice: User,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lock, running, most = threading.Lock(), 0, 0
+    together = threading.Barrier(at_once)
+
+    def watched(credential: Credential, by: None) -> ConnectionTest:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        together.wait(20)  # proves that so many do run at once
+        with lock:
+            running -= 1
+        return ConnectionTest(organization=acme, credential=credential, ok=True)
+
+    monkeypatch.setattr(health, "run_connection_test", watched)
+    for number in range(6):
+        store_credential(acme, alice, f"aws-{number}")
+    printed, code = run(capsys, "--at-once", str(at_once))
+    assert (len(printed.splitlines()), code, most) == (6, 0, at_once)
+
+
+def test_starts_are_spread_out_and_not_in_step(
+    acme: Organization, alice: User, sandbox: Sandbox, capsys: pytest.CaptureFixture[str], naps: list[float]
+) -> None:
+    for number in range(5):
+        store_credential(acme, alice, f"aws-{number}")
+    run(capsys, "--at-once", "1", "--pause", "8")
+    assert len(naps) == len(set(naps)) == 4
+    assert all(4 <= nap <= 12 for nap in naps)
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "21", "x", "", "\u0662"])
+def test_a_number_of_tests_at_once_that_is_none_is_refused(number: str) -> None:
+    with pytest.raises(CommandError, match="write a number from 1 to 20"):
+        call_command("test_connections", f"--at-once={number}")
+
+
+@pytest.mark.parametrize("pause", ["-1", "3601", "nan", "inf", "1e9"])
+def test_a_pause_that_is_none_is_refused(pause: str) -> None:
+    with pytest.raises(CommandError, match="write a number of seconds from 0 to 3600"):
+        call_command("test_connections", f"--pause={pause}")
 
 
 @pytest.mark.parametrize("text", ["", "24", "1w", "-1h", "h"])

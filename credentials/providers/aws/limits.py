@@ -11,8 +11,8 @@ class Limits:
     connect: float = 3.0
     #: Between two pieces of an answer.
     read: float = 6.0
-    #: For everything together; well below a web worker's timeout.
-    total: float = 15.0
+    #: For everything together, so that a page answers within 15; well below a web worker's timeout.
+    total: float = 14.0
     #: Tries of one call.
     attempts: int = 2
     #: Of one answer. A secret has 64 KB at most, a page of a hundred descriptions a few hundred.

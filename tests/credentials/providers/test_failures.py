@@ -45,7 +45,13 @@ def test_facts_are_filled_in_or_worded(code: FailureCode) -> None:
 
 def test_a_known_fact_appears_in_the_words() -> None:
     title = explain(FailureCode.REGION_NOT_ENABLED, {"region": "eu-south-1"}).title
-    assert title == "Region eu-south-1 is not enabled in this account"
+    assert title == "This account has not enabled eu-south-1"
+
+
+def test_a_sentence_reads_well_without_its_fact() -> None:
+    assert explain(FailureCode.REGION_NOT_ENABLED).title == "This account has not enabled the region"
+    assert explain(FailureCode.SECRET_WITHOUT_VALUE).title == "The secret has no value yet"
+    assert explain(FailureCode.SECRET_WITHOUT_VALUE, {"secret_name": "db"}).title == "db has no value yet"
 
 
 def test_a_percent_sign_in_a_fact_is_only_text() -> None:

@@ -174,6 +174,55 @@ REFUSALS = [
         json_error("AccessDeniedException", denied(READ, SECRET, no_policy("resource-based policy", READ))),
         F.DENIED_BY_SECRET_POLICY,
     ),
+    # The same refusals in their other wordings: resource control policies, denials that name the policy's ARN
+    (
+        Step.LIST,
+        json_error("AccessDeniedException", denied(LIST, "*", no_policy("resource control policy", LIST))),
+        F.DENIED_BY_ORGANIZATION,
+    ),
+    (
+        Step.LIST,
+        json_error(
+            "AccessDeniedException",
+            denied(LIST, "*", " with an explicit deny in an identity-based policy: arn:aws:iam::123456789012:policy/p"),
+        ),
+        F.EXPLICIT_DENY,
+    ),
+    (
+        Step.LIST,
+        json_error("AccessDeniedException", denied(LIST, "*", " with an explicit deny in a permissions boundary")),
+        F.DENIED_BY_BOUNDARY,
+    ),
+    (
+        Step.LIST,
+        json_error("AccessDeniedException", denied(LIST, "*", " with an explicit deny in a VPC endpoint policy")),
+        F.DENIED_BY_ENDPOINT_POLICY,
+    ),
+    (
+        Step.LIST,
+        json_error("AccessDeniedException", denied(LIST, "*", " with an explicit deny in a session policy")),
+        F.DENIED_BY_SESSION_POLICY,
+    ),
+    (
+        Step.READ,
+        json_error("AccessDeniedException", denied(READ, SECRET, " with an explicit deny in a resource-based policy")),
+        F.DENIED_BY_SECRET_POLICY,
+    ),
+    (
+        Step.READ,
+        json_error("AccessDeniedException", denied(READ, "no-such-name", no_policy("identity-based policy", READ))),
+        F.READ_DENIED,
+    ),
+    (
+        Step.ASSUME_ROLE,
+        sts_error("AccessDenied", denied(ASSUME, ROLE_ARN, no_policy("permissions boundary", ASSUME))),
+        F.DENIED_BY_BOUNDARY,
+    ),
+    (
+        Step.ASSUME_ROLE,
+        sts_error("AccessDenied", denied(ASSUME, ROLE_ARN, no_policy("session policy", ASSUME))),
+        F.DENIED_BY_SESSION_POLICY,
+    ),
     # Encryption
     (Step.DECRYPT, json_error("AccessDeniedException", "Access to KMS is not allowed"), F.KMS_DENIED),
     (
@@ -200,6 +249,9 @@ REFUSALS = [
     (Step.READ, json_error("InvalidRequestException", GONE), F.SECRET_DELETED),
     (Step.READ, json_error("InvalidRequestException", GONE_TYPOGRAPHIC), F.SECRET_DELETED),
     (Step.READ, json_error("ValidationException", BAD_NAME), F.SECRET_NAME_INVALID),
+    (Step.READ, json_error("InvalidParameterException", BAD_NAME), F.SECRET_NAME_INVALID),
+    (Step.READ, json_error("UnrecognizedClientException", INVALID_TOKEN), F.KEYS_NOT_ACCEPTED),
+    (Step.READ, json_error("ThrottlingException", "Rate exceeded"), F.THROTTLED),
     (Step.READ, json_error("InvalidRequestException", "Something else."), F.UNKNOWN),
     # AWS itself
     (Step.LIST, json_error("ThrottlingException", "Rate exceeded"), F.THROTTLED),

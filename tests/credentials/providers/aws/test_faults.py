@@ -1,26 +1,21 @@
 """Networks and servers that misbehave: always an answer in words, never a success, never late, never a flood."""
 
 import socket
-import struct
 import threading
 import time
 import tracemalloc
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from credentials.providers.aws.limits import Limits
 from credentials.providers.base import ProviderError, Step, StepState
 from credentials.providers.failures import FailureCode
 
 from .conftest import MakeProvider, ServeAws
-from .wire import GOOD, Request, http, json_error, scripted, sts_error
+from .faults import ENDLESS, FAULTS, always, drip, flood, hang, only_at
+from .wire import GOOD, Answer, Request, http, scripted
 
 F = FailureCode
 #: For faults that answer at once, one way or another.
@@ -31,100 +26,7 @@ HASTY = Limits(connect=0.5, read=0.5, total=1.5, attempts=2)
 GRACE = 2.0
 
 
-def hang(request: Request, connection: socket.socket) -> None:
-    connection.recv(1)
-
-
-def drip(request: Request, connection: socket.socket) -> None:
-    for byte in GOOD[request.action]:
-        connection.sendall(bytes([byte]))
-        time.sleep(0.1)
-
-
-def drip_body(request: Request, connection: socket.socket) -> None:
-    head, _, body = GOOD[request.action].partition(b"\r\n\r\n")
-    connection.sendall(head + b"\r\n\r\n")
-    for byte in body:
-        connection.sendall(bytes([byte]))
-        time.sleep(0.1)
-
-
-def reset(request: Request, connection: socket.socket) -> None:
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection.close()
-
-
-def close(request: Request, connection: socket.socket) -> None:
-    return
-
-
-def close_halfway(request: Request, connection: socket.socket) -> None:
-    connection.sendall(GOOD[request.action][:-20])
-
-
-def flood(request: Request, connection: socket.socket) -> None:
-    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 209715200\r\n\r\n")
-    for _ in range(200):
-        connection.sendall(b" " * 1024 * 1024)
-
-
-def flood_in_chunks(request: Request, connection: socket.socket) -> None:
-    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-    for _ in range(200):
-        connection.sendall(b"100000\r\n" + b" " * 1024 * 1024 + b"\r\n")
-
-
-def flood_of_headers(request: Request, connection: socket.socket) -> None:
-    connection.sendall(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100_000)
-
-
-def garbage(request: Request, connection: socket.socket) -> bytes:
-    return b"SSH-2.0-OpenSSH_9.2\r\n\r\n"
-
-
-def always(answer: bytes) -> Callable[[Request, socket.socket], bytes]:
-    return lambda request, connection: answer
-
-
-FAULTS: dict[str, tuple[Callable[[Request, socket.socket], bytes | None], set[FailureCode]]] = {
-    "reset": (reset, {F.CONNECTION_LOST}),
-    "close": (close, {F.CONNECTION_LOST}),
-    "close_halfway": (close_halfway, {F.CONNECTION_LOST, F.UNEXPECTED_RESPONSE}),
-    "flood": (flood, {F.UNEXPECTED_RESPONSE}),
-    "flood_in_chunks": (flood_in_chunks, {F.UNEXPECTED_RESPONSE}),
-    "flood_of_headers": (flood_of_headers, {F.CONNECTION_LOST, F.UNEXPECTED_RESPONSE}),
-    "garbage": (garbage, {F.CONNECTION_LOST, F.UNEXPECTED_RESPONSE}),
-    "html": (always(http(200, "<html><body>Welcome to the hotel</body></html>")), {F.UNEXPECTED_RESPONSE}),
-    "empty": (always(http(200, "")), {F.UNEXPECTED_RESPONSE}),
-    "no_content": (always(b"HTTP/1.1 204 X\r\n\r\n"), {F.UNEXPECTED_RESPONSE}),
-    "cut_json": (always(http(200, '{"SecretList": [{"Name": "a"')), {F.UNEXPECTED_RESPONSE}),
-    "list": (always(http(200, "[1, 2]")), {F.UNEXPECTED_RESPONSE}),
-    "null": (always(http(200, "null")), {F.UNEXPECTED_RESPONSE}),
-    "number_for_text": (
-        always(http(200, '{"SecretList": 1, "ARN": 1, "VersionId": 1, "SecretString": 1}')),
-        {F.UNEXPECTED_RESPONSE},
-    ),
-    "binary": (always(http(200, b"\x00\xff\xfe\x80" * 100)), {F.UNEXPECTED_RESPONSE}),
-    "redirect": (always(http(307, "", {"Location": "http://127.0.0.1:9/"})), {F.UNEXPECTED_RESPONSE}),
-    "not_found": (always(http(404, "<html>404</html>")), {F.UNEXPECTED_RESPONSE}),
-    "500": (always(http(500, "oops")), {F.AWS_UNAVAILABLE, F.UNEXPECTED_RESPONSE}),  # STS never speaks like this
-    "503": (always(http(503, "")), {F.AWS_UNAVAILABLE}),
-    "throttle": (
-        lambda request, connection: (
-            sts_error("Throttling", "Rate exceeded", 400)
-            if request.action == "GetCallerIdentity"
-            else json_error("ThrottlingException", "Rate exceeded")
-        ),
-        {F.THROTTLED},
-    ),
-}
-
 STEPS = {Step.IDENTITY: "GetCallerIdentity", Step.LIST: "ListSecrets", Step.READ: "GetSecretValue"}
-
-
-def only_at(action: str, fault: Callable[[Request, socket.socket], bytes | None]) -> Any:
-    """Answer one action with a fault, all others as AWS does."""
-    return lambda request, connection: fault(request, connection) if request.action == action else GOOD[request.action]
 
 
 def wait_for_threads() -> list[threading.Thread]:
@@ -151,9 +53,9 @@ def test_a_fault_is_a_failed_step(name: str, step: Step, serve: ServeAws, provid
 
 
 @pytest.mark.parametrize("step", [Step.IDENTITY, Step.READ])
-@pytest.mark.parametrize("endless", [hang, drip, drip_body])
+@pytest.mark.parametrize("endless", ENDLESS.values(), ids=list(ENDLESS))
 def test_a_server_that_never_ends_is_left_in_time(
-    endless: Callable[[Request, socket.socket], None], step: Step, serve: ServeAws, provider: MakeProvider
+    endless: Answer, step: Step, serve: ServeAws, provider: MakeProvider
 ) -> None:
     serve(only_at(STEPS[step], endless))
     start = time.monotonic()
@@ -257,25 +159,6 @@ def test_an_address_that_never_answers_is_a_connect_timeout(provider: MakeProvid
             filler.close()
     assert failure is not None
     assert failure.code is F.CONNECT_TIMEOUT
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 that nobody vouches for, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    built = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(1), now + timedelta(1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + built.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
 
 
 @pytest.mark.parametrize("variable", [None, "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
