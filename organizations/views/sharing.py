@@ -51,6 +51,7 @@ class ShareForm(forms.Form):
         self.fields["grants"].choices = [  # type: ignore[attr-defined]  # a ChoiceField
             (_value(grants), in_words(grants)) for grants in _offered(row)
         ]
+        self.fields["grants"].help_text = _help(row)
 
     @property
     def offered(self) -> list[str]:
@@ -94,6 +95,15 @@ class ShareForm(forms.Form):
 def _offered(row: Restrictable) -> list[Grants]:
     single = [frozenset({grant}) for grant in row.GRANTS]
     return [*single[:-1], frozenset({Grant.READ, Grant.USE}), single[-1]] if Grant.USE in row.GRANTS else single
+
+
+def _help(row: Restrictable) -> str:
+    meanings = {
+        Grant.READ: _("Read: see it."),
+        Grant.USE: _("Use: choose it in variables, without seeing its page."),
+        Grant.MANAGE: _("Manage: all of that, and change and share it."),
+    }
+    return " ".join([*(meanings[grant] for grant in row.GRANTS), _("Share again to change what somebody may.")])
 
 
 def _value(grants: Grants) -> str:
