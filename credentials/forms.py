@@ -9,6 +9,8 @@ from django.utils.translation import gettext_lazy as _
 
 from crewadmin.forms import TextField
 from crewadmin.sealing import SealError
+from organizations.models import Membership
+from organizations.sharing import Grant, may
 
 from .models import Credential
 from .providers import PROVIDERS, provider_class
@@ -28,8 +30,18 @@ class CredentialForm(forms.Form):
     )
 
 
+def default_is_out_of_reach(membership: Membership, provider: str) -> bool:
+    """Whether a provider's default is a credential that the member does not manage: it stays the default then."""
+    rows = Credential.objects.for_organization(membership.organization)
+    default = rows.filter(provider=provider, is_default=True, restricted=True).first()
+    return default is not None and not may(membership, default, Grant.MANAGE)
+
+
 class DefaultForm(forms.Form):
     """Whether variables that name only the provider get this credential."""
+
+    #: One answer for a default that is hidden and one that is only not managed.
+    OUT_OF_REACH = _("Another credential is the default, and only somebody who manages that one can replace it.")
 
     is_default = forms.BooleanField(
         label=_("Set as default credential for this provider"),
@@ -41,11 +53,14 @@ class DefaultForm(forms.Form):
 class CredentialForms:
     """The forms that make up one page: common fields, the provider's own, and the default mark.
 
-    `data` is what was posted, or None for a fresh page; `credential` is the one to change, or None to add one.
+    `data` is what was posted, or None for a fresh page; `membership` is who asks; `credential` is the one to change, or
+    None to add one.
     """
 
-    def __init__(self, data: Mapping[str, Any] | None = None, credential: Credential | None = None) -> None:
-        self.credential = credential
+    def __init__(
+        self, data: Mapping[str, Any] | None, membership: Membership, credential: Credential | None = None
+    ) -> None:
+        self.membership, self.credential = membership, credential
         initial = {"name": credential.name, "provider": credential.provider} if credential else {}
         self.common = CredentialForm(data, initial=initial)
         if credential:
@@ -66,6 +81,12 @@ class CredentialForms:
 
     def is_valid(self) -> bool:
         """Validate all forms, so that every error shows at once."""
+        if (
+            self.default.is_valid()
+            and self._takes_default()
+            and default_is_out_of_reach(self.membership, self.provider)
+        ):
+            self.default.add_error("is_default", DefaultForm.OUT_OF_REACH)
         return sum(form.is_valid() for form in self.all) == len(self.all)
 
     def values(self) -> dict[str, Any]:
@@ -84,6 +105,10 @@ class CredentialForms:
     def refuse(self, error: ValidationError) -> None:
         """Show what a service refused beside its field."""
         self.common.add_error(None, error)
+
+    def _takes_default(self) -> bool:
+        is_default_now = self.credential is not None and self.credential.is_default
+        return bool(self.default.cleaned_data["is_default"]) and not is_default_now
 
     def _provider(self, data: Mapping[str, Any] | None) -> str:
         if self.credential:

@@ -10,7 +10,9 @@ from django.utils.translation import gettext_lazy as _
 
 from crewadmin.redaction import Secret
 from crewadmin.sealing import SealedField
-from organizations.models import Organization, User
+from organizations.access import Access
+from organizations.models import Membership, Organization, User
+from organizations.sharing import Grant, PersonGrant, Restrictable, RoleGrant, held, visible
 
 from .providers import PROVIDERS, provider_class
 from .providers.base import Provider, StepState
@@ -28,6 +30,14 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
         """Return those whose last test failed, unless they were changed since."""
         return self.filter(last_test__ok=False, last_test__credential_version=F("version"))
 
+    def usable_by(self, membership: Membership, access: Access) -> "models.QuerySet[Credential]":
+        """Return what a member may choose in a variable's Value Source.
+
+        Who may not see credentials at all may still choose those that were shared for use.
+        """
+        rows = self.for_organization(membership.organization)
+        return visible(rows if access.secret_providers.read else rows.filter(restricted=True), membership, Grant.USE)
+
 
 class Health(models.TextChoices):
     """What is known of a credential from its last test."""
@@ -43,7 +53,7 @@ class Health(models.TextChoices):
 _NOT_THE_CREDENTIALS_FAULT = frozenset({Owner.NETWORK, Owner.AWS})
 
 
-class Credential(models.Model):
+class Credential(Restrictable):  # type: ignore[django-manager-missing]  # of guardian's untyped reverse relations
     """What opens one cloud vault: `config` may be seen, `secrets` is sealed (which is which: the provider says).
 
     `version` counts changes of either, so that a stored test result or a cached client is known to be outdated.
@@ -69,15 +79,25 @@ class Credential(models.Model):
 
     objects = CredentialQuerySet.as_manager()
 
+    GRANTS = (Grant.READ, Grant.USE, Grant.MANAGE)
+
     class Meta:
         verbose_name = _("secret provider credential")
         verbose_name_plural = _("secret provider credentials")
         default_permissions = ("view",)
+        permissions = [
+            ("read_credential", "Read a restricted credential"),
+            ("use_credential", "Use a restricted credential"),
+            ("manage_credential", "Manage a restricted credential"),
+        ]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["organization", "name"], name="credential_name_in_organization"),
             models.UniqueConstraint(
                 fields=["organization", "provider"], condition=Q(is_default=True), name="one_default_per_provider"
             ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["organization"], condition=Q(restricted=True), name="restricted_credentials"),
         ]
 
     def __str__(self) -> str:
@@ -107,6 +127,28 @@ class Credential(models.Model):
         """Enough of the access key id to recognize it by, as AKIA…WXYZ; empty where the provider has none."""
         key_id = self.config.get("access_key_id", "")
         return f"{key_id[:4]}…{key_id[-4:]}" if key_id else ""
+
+
+def named_to(membership: Membership, access: Access, prefix: str) -> Q:
+    """Return the condition for rows whose credential may be named to a member; `prefix` leads to it.
+
+    Who may not see credentials at all is told the names of those that were shared for use.
+    """
+    if access.secret_providers.read:
+        return held(Credential, membership, Grant.READ, Grant.USE, prefix=prefix)
+    return Q(**{f"{prefix}restricted": True}) & held(Credential, membership, Grant.USE, prefix=prefix)
+
+
+class CredentialPersonGrant(PersonGrant):
+    """What a member was granted on a credential."""
+
+    content_object = models.ForeignKey(Credential, on_delete=models.CASCADE, related_name="person_grants")
+
+
+class CredentialRoleGrant(RoleGrant):
+    """What a role was granted on a credential."""
+
+    content_object = models.ForeignKey(Credential, on_delete=models.CASCADE, related_name="role_grants")
 
 
 class ConnectionTest(models.Model):

@@ -11,14 +11,16 @@ from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods
 
 from organizations.access import Feature, Level, OrganizationRequest, require
+from organizations.sharing import Grant, object_of, visible
 
 from .models import Credential
 from .providers.aws.policies import (
@@ -76,11 +78,11 @@ class Offer:
         return sum(fact.kms_key is None for fact in self.covered)
 
 
-def offer_for(credential: Credential, *, batch: bool = False) -> Offer:
-    """Return the policy that covers what variables read with a credential, from what its tests have shown."""
+def offer_for(credential: Credential, uses: "QuerySet[Any]", *, batch: bool = False) -> Offer:
+    """Return the policy that covers what these uses read with a credential, from what its tests have shown."""
     region, steps = credential.config["region"], list(_passed_steps(credential))
     keys = _keys_in(steps)
-    names = sorted(set(uses_of(credential).values_list("secret_name", flat=True)))
+    names = sorted(set(uses.values_list("secret_name", flat=True)))
     facts = [SecretFact(name, keys.get(name)) for name in names]
     covered = tuple(fact for fact in facts if _can_be_named(fact, region))
     left_out = tuple(fact.secret for fact in facts if fact not in covered)
@@ -234,13 +236,16 @@ def _numbers(statements: Iterable[int]) -> str:
 def credential_policy(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     """Show the policy for exactly what variables read; POST compares a pasted one with it.
 
-    `?batch=1` adds BatchGetSecretValue.
+    `?batch=1` adds BatchGetSecretValue. Of variables that are hidden from the member it says only how many there are.
     """
     rows = Credential.objects.for_organization(request.organization).filter(provider="aws")
-    credential = get_object_or_404(rows, uuid=uuid)
-    offer = offer_for(credential, batch=bool(request.GET.get("batch")))
+    credential = object_of(rows, request.membership, uuid, Grant.MANAGE)
+    uses = uses_of(credential)
+    shown = visible(uses, request.membership, Grant.READ)
+    offer = offer_for(credential, shown, batch=bool(request.GET.get("batch")))
     posted = request.POST if request.method == "POST" and offer.is_complete else None
     form = PolicyForm(posted, offer.document)
     comparison = in_words(form.cleaned_data["policy"]) if form.is_valid() else None
     context = {"credential": credential, "offer": offer, "form": form, "comparison": comparison}
+    context["uses_hidden"] = uses.count() - shown.count()
     return render(request, "credentials/policy.html", context, status=422 if form.errors else 200)

@@ -15,6 +15,7 @@ urlpatterns = [
     path("<uuid:uuid>/edit/", views.credential_edit, name="credential_edit"),
     path("<uuid:uuid>/delete/", views.credential_delete, name="credential_delete"),
     path("<uuid:uuid>/make-default/", views.credential_make_default, name="credential_make_default"),
+    path("<uuid:uuid>/access/", views.credential_access, name="credential_access"),
     path("<uuid:uuid>/policy/", policy.credential_policy, name="credential_policy"),
     path("<uuid:uuid>/test/", views.credential_test, name="credential_test"),
     path("<uuid:uuid>/trust/", views.credential_check_trust, name="credential_check_trust"),

@@ -19,6 +19,7 @@ class Use(Protocol):
     uuid: UUID
     key: str
     secret_name: str
+    restricted: bool
 
     @property
     def reference_label(self) -> str:
@@ -42,5 +43,8 @@ def uses_of(credential: Credential) -> "QuerySet[Any]":
 
 
 def secret_to_read(credential: Credential) -> str | None:
-    """Return the name of the secret that a connection test reads: the first that something refers to, or None."""
-    return uses_of(credential).values_list("secret_name", flat=True).first()
+    """Return the name of the secret that a connection test reads: the first that something refers to, or None.
+
+    Never that of something restricted: the steps of a test are shown to everybody who sees the credential.
+    """
+    return uses_of(credential).filter(restricted=False).values_list("secret_name", flat=True).first()

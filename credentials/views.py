@@ -7,16 +7,20 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from crewadmin.pagination import page_of
 from crewadmin.sealing import SealError
-from organizations.access import Feature, Level, OrganizationRequest, require
+from organizations.access import Feature, Level, OrganizationRequest, freshly_proven, require
 from organizations.models import public_id
+from organizations.sharing import Grant, hidden_count, listed, object_of, visible
+from organizations.views.sharing import Place, sharing_page
+from organizations.who_has_access import who_has_access
 
 from . import services
-from .forms import CredentialForms, TestForm
+from .forms import CredentialForms, DefaultForm, TestForm, default_is_out_of_reach
 from .models import ConnectionTest, Credential
 from .presentation import Toast, may_pass_soon, steps_of, toast_for, toast_for_limit, toast_for_trust
 from .providers.failures import FailureCode, explain
@@ -28,10 +32,14 @@ USES_SHOWN = 20
 MOST_TRIES = 6
 
 
-def _credential(request: OrganizationRequest, uuid: UUID) -> Credential:
-    """Return a credential of the request's organization; anything else does not exist."""
+def _credential(request: OrganizationRequest, uuid: UUID, grant: Grant = Grant.READ) -> Credential:
+    """Return a credential of the request's organization that the member may see (else 404) or manage (else 403)."""
     rows = Credential.objects.for_organization(request.organization).select_related("last_test", "organization")
-    return get_object_or_404(rows, uuid=uuid)
+    return object_of(rows, request.membership, uuid, grant)
+
+
+def _may_manage(request: OrganizationRequest, credential: Credential) -> bool:
+    return request.access.secret_providers.manage and credential.managed
 
 
 @require(Feature.SECRET_PROVIDERS, Level.READ)
@@ -40,7 +48,8 @@ def credential_list(request: OrganizationRequest) -> HttpResponse:
     """List the organization's credentials, how their last test went, and what can be done."""
     rows = Credential.objects.for_organization(request.organization).select_related("last_test")
     context = {
-        "page": page_of(rows, request.GET, "name"),
+        "page": page_of(listed(rows, request.membership), request.GET, "name"),
+        "hidden_count": hidden_count(Credential, request.membership),
         "can_manage": request.access.secret_providers.manage,
     }
     return render(request, "credentials/list.html", context)
@@ -50,7 +59,7 @@ def credential_list(request: OrganizationRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def credential_add(request: OrganizationRequest) -> HttpResponse:
     """Ask for a new credential and store it."""
-    forms = CredentialForms(request.POST if request.method == "POST" else None)
+    forms = CredentialForms(request.POST if request.method == "POST" else None, request.membership)
     if request.method == "POST" and forms.is_valid():
         try:
             credential = services.add_credential(
@@ -68,8 +77,8 @@ def credential_add(request: OrganizationRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def credential_edit(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     """Change a credential; a secret left blank keeps what is stored."""
-    credential = _credential(request, uuid)
-    forms = CredentialForms(request.POST if request.method == "POST" else None, credential)
+    credential = _credential(request, uuid, Grant.MANAGE)
+    forms = CredentialForms(request.POST if request.method == "POST" else None, request.membership, credential)
     if request.method == "POST" and forms.is_valid():
         try:
             credential = services.change_credential(credential, request.user, **forms.values())
@@ -108,23 +117,38 @@ def credential_detail(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
 def _detail_page(
     request: OrganizationRequest, credential: Credential, test_form: TestForm, test: ConnectionTest | None
 ) -> HttpResponse:
-    uses = uses_of(credential)
-    context = _test_context(request, credential, test) | {
-        "again": _next_try(test, None) if test and test.pk == credential.last_test_id else 0,
-        "secret_name": "",
-        "history": credential.tests.filter(ok__isnull=False).order_by("-id")[:HISTORY],
-        "test_form": test_form,
-        "variables": uses[:USES_SHOWN],
-        "variables_count": uses.count(),
-    }
+    context = (
+        _test_context(request, credential, test)
+        | _uses(request, credential)
+        | {
+            "again": _next_try(test, None) if test and test.pk == credential.last_test_id else 0,
+            "secret_name": "",
+            "history": credential.tests.filter(ok__isnull=False).order_by("-id")[:HISTORY],
+            "test_form": test_form,
+            "access": who_has_access(credential, Feature.SECRET_PROVIDERS),
+        }
+    )
     return render(request, "credentials/detail.html", context, status=422 if test_form.is_bound else 200)
+
+
+def _uses(request: OrganizationRequest, credential: Credential) -> dict[str, Any]:
+    """Return the first variables that refer to a credential, how many do, and how many the member cannot see."""
+    uses = uses_of(credential)
+    shown = visible(uses, request.membership, Grant.READ)
+    count, shown_count = uses.count(), shown.count()
+    return {
+        "uses": shown[:USES_SHOWN],
+        "uses_count": count,
+        "uses_shown_count": shown_count,
+        "uses_hidden": count - shown_count,
+    }
 
 
 def _test_context(request: OrganizationRequest, credential: Credential, test: ConnectionTest | None) -> dict[str, Any]:
     """Return what the panel of one of a credential's tests shows."""
     return {
         "credential": credential,
-        "can_manage": request.access.secret_providers.manage,
+        "can_manage": _may_manage(request, credential),
         "test": test,
         "steps": steps_of(test) if test else [],
         "test_form": TestForm(),
@@ -136,7 +160,7 @@ def _test_context(request: OrganizationRequest, credential: Credential, test: Co
 @require_http_methods(["GET", "HEAD", "POST"])
 def credential_delete(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     """Ask, then delete; a credential in use stays, and the page lists by what."""
-    credential = _credential(request, uuid)
+    credential = _credential(request, uuid, Grant.MANAGE)
     if request.method == "POST":
         try:
             services.delete_credential(credential, request.user)
@@ -145,16 +169,33 @@ def credential_delete(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
         else:
             messages.success(request, _("Credential “%(name)s” was deleted.") % {"name": credential})
             return redirect("credential_list", request.organization.uuid)
-    uses = uses_of(credential)
-    context = {"credential": credential, "blocking": uses[:USES_SHOWN], "blocking_count": uses.count()}
+    context = {"credential": credential} | _uses(request, credential)
     return render(request, "credentials/delete.html", context, status=409 if request.method == "POST" else 200)
+
+
+@require(Feature.SECRET_PROVIDERS, Level.MANAGE)
+@freshly_proven
+@require_http_methods(["GET", "HEAD", "POST"])
+def credential_access(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
+    """Restrict a credential, and share it."""
+    credential = _credential(request, uuid, Grant.MANAGE)
+    organization = request.organization.uuid
+    place = Place(
+        Feature.SECRET_PROVIDERS,
+        back_url=reverse("credential_detail", args=[organization, uuid]),
+        list_url=reverse("credential_list", args=[organization]),
+    )
+    return sharing_page(request, credential, place)
 
 
 @require(Feature.SECRET_PROVIDERS, Level.MANAGE)
 @require_POST
 def credential_make_default(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     """Make a credential the default of its provider."""
-    credential = _credential(request, uuid)
+    credential = _credential(request, uuid, Grant.MANAGE)
+    if default_is_out_of_reach(request.membership, credential.provider):
+        messages.error(request, DefaultForm.OUT_OF_REACH)
+        return redirect("credential_list", request.organization.uuid)
     services.make_default(credential, request.user)
     messages.success(
         request,
@@ -176,7 +217,7 @@ def credential_test(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     if not form.is_valid():
         return _detail_page(request, credential, form, credential.last_test)
     secret_name = form.cleaned_data["secret_name"]
-    if secret_name and not request.access.secret_providers.manage:
+    if secret_name and not _may_manage(request, credential):
         raise PermissionDenied
     status, seconds, again = 200, None, 0
     try:
@@ -210,7 +251,7 @@ def _next_try(test: ConnectionTest, tries: int | None) -> int:
 @require_POST
 def credential_check_trust(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     """Try to assume the credential's role without and with a wrong External ID, which the role must refuse."""
-    credential = _credential(request, uuid)
+    credential = _credential(request, uuid, Grant.MANAGE)
     try:
         toast = toast_for_trust(check_trust(credential, request.user))
     except TooManyTestsError as error:
@@ -229,8 +270,8 @@ def credential_try(request: OrganizationRequest, uuid: UUID | None = None) -> Ht
     By htmx only the outcome comes back. Without JavaScript the page comes back with it, and secrets typed are gone: a
     page never carries one.
     """
-    credential = _credential(request, uuid) if uuid else None
-    forms = CredentialForms(request.POST, credential)
+    credential = _credential(request, uuid, Grant.MANAGE) if uuid else None
+    forms = CredentialForms(request.POST, request.membership, credential)
     test, seconds = None, None
     if forms.settings.is_valid():  # a name is not needed for this
         target = secret_to_read(credential) if credential else None

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
@@ -15,13 +15,15 @@ from credentials.models import Credential
 from credentials.providers import PROVIDERS
 from crewadmin.forms import TextField, UnshownTextarea
 from organizations.access import Access
-from organizations.models import Organization
+from organizations.models import Membership
+from organizations.sharing import Grant, Restrictable, visible
 
 from .models import Automation, EnvironmentVariable
 from .references import Reference, fits_environment
 from .services.variables import Value
 
 Source = EnvironmentVariable.Source
+M = TypeVar("M", bound=Restrictable)
 
 #: Beyond this many, boxes to tick become a list of names to type or paste.
 MOST_BOXES = 200
@@ -71,6 +73,47 @@ class ChosenField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]  # 
         return super().clean(value)
 
 
+class Sources:
+    """The value sources that a member may choose for a variable.
+
+    Offered are the credentials that the member may use, and a provider's default if it is not one beyond reach. A
+    source that the variable has already can be kept; `locked` names it if its credential is restricted: then the
+    reference stays too, or it would open that vault's other secrets.
+    """
+
+    def __init__(self, membership: Membership, access: Access, variable: EnvironmentVariable | None) -> None:
+        self._usable = {str(one.uuid): one for one in Credential.objects.usable_by(membership, access)}
+        defaults = Credential.objects.for_organization(membership.organization).filter(is_default=True, restricted=True)
+        self._beyond = {one.provider for one in defaults if str(one.uuid) not in self._usable}
+        self._variable = variable
+        self.choices = self._offered(access)
+        self.locked = ""
+        if variable and (current := _source_value(variable)) not in self._values():
+            self.choices.append((current, _("%(source)s (as it is)") % {"source": variable.source_label}))
+            self.locked = current if self._is_restricted(variable) else ""
+
+    def credential(self, uuid: str) -> Credential:
+        """Return the credential of a choice."""
+        current = self._variable and self._variable.credential
+        return current if current and str(current.uuid) == uuid else self._usable[uuid]
+
+    def _offered(self, access: Access) -> list[Any]:
+        choices: list[Any] = [(str(Source.DIRECT), Source.DIRECT.label)]
+        if access.secret_providers.read:
+            providers = [(slug, one) for slug, one in PROVIDERS.items() if slug not in self._beyond]
+            choices += [(f"{Source.PROVIDER_DEFAULT}:{slug}", one.default_label) for slug, one in providers]
+        named = [(f"{Source.CREDENTIAL}:{uuid}", f"{one} ({one.provider_label})") for uuid, one in self._usable.items()]
+        return [*choices, *([(_("Named credential"), named)] if named else [])]
+
+    def _values(self) -> set[str]:
+        """Return what can be chosen; a group of choices is a list in place of a label."""
+        groups = (choice[1] if isinstance(choice[1], list) else [choice] for choice in self.choices)
+        return {value for group in groups for value, _label in group}
+
+    def _is_restricted(self, variable: EnvironmentVariable) -> bool:
+        return variable.credential.restricted if variable.credential else variable.provider in self._beyond
+
+
 class VariableForm(forms.Form):
     """A variable: its key, where its value comes from, and who receives it."""
 
@@ -103,21 +146,28 @@ class VariableForm(forms.Form):
     def __init__(
         self,
         data: Mapping[str, Any] | None,
-        organization: Organization,
+        membership: Membership,
         access: Access,
         variable: EnvironmentVariable | None = None,
     ) -> None:
-        self.organization, self.variable = organization, variable
-        super().__init__(data, initial=_initial(variable))
-        self._credentials = list(Credential.objects.for_organization(organization))
-        choices = _source_choices(self._credentials) if access.secret_providers.read else [_DIRECT_CHOICE]
-        self.fields["source"].choices = _with_current(choices, variable)  # type: ignore[attr-defined]  # a ChoiceField
+        self.variable = variable
+        self.sources = Sources(membership, access, variable)
+        automations = visible(Automation.objects.for_organization(membership.organization), membership, Grant.MANAGE)
+        #: Those that receive it and are not the member's to change: they go on receiving it.
+        self.kept = _others(Automation, variable.automations if variable else None, automations)
+        super().__init__(data, initial=_initial(variable, automations))
+        self.fields["source"].choices = self.sources.choices  # type: ignore[attr-defined]  # a ChoiceField
         self.fields["automations"] = ChosenField(
-            Automation.objects.for_organization(organization),
+            automations,
             by="slug",
             label=_("Automations"),
             help_text=_("The automations that receive this variable."),
         )
+
+    @property
+    def kept_count(self) -> int:
+        """How many automations receive it whatever is chosen."""
+        return self.kept.count()
 
     def clean_value(self) -> str:
         """Keep line breaks as one character (browsers send two), and refuse what no environment can hold."""
@@ -142,6 +192,12 @@ class VariableForm(forms.Form):
                 self.add_error("value", _("Type the value, or choose another value source."))
         elif source and "secret_name" not in self.errors:
             self._check_reference(Reference.parse(cleaned.get("secret_name", "")))
+            if source == self.sources.locked and cleaned["secret_name"] != self.initial["secret_name"]:
+                self.add_error(
+                    "secret_name",
+                    _("It stays %(name)s: only who may use this credential can change it.")
+                    % {"name": self.initial["secret_name"]},
+                )
         return cleaned
 
     def _check_reference(self, reference: Reference) -> None:
@@ -159,7 +215,8 @@ class VariableForm(forms.Form):
         return {
             "key": self.cleaned_data["key"],
             "value": self._value(),
-            "automations": self.cleaned_data["automations"].all(),  # asked again when it is stored
+            # Asked again when it is stored.
+            "automations": _together(Automation, self.cleaned_data["automations"], self.kept),
         }
 
     def _value(self) -> Value:
@@ -169,17 +226,8 @@ class VariableForm(forms.Form):
         reference = Reference.parse(self.cleaned_data["secret_name"])
         if kind == Source.PROVIDER_DEFAULT:
             return Value(Source.PROVIDER_DEFAULT, provider=which, reference=reference)
-        credential = next(one for one in self._credentials if str(one.uuid) == which)
+        credential = self.sources.credential(which)
         return Value(Source.CREDENTIAL, provider=credential.provider, credential=credential, reference=reference)
-
-
-_DIRECT_CHOICE = (str(Source.DIRECT), Source.DIRECT.label)
-
-
-def _source_choices(credentials: list[Credential]) -> list[Any]:
-    defaults = [(f"{Source.PROVIDER_DEFAULT}:{slug}", one.default_label) for slug, one in PROVIDERS.items()]
-    named = [(f"{Source.CREDENTIAL}:{one.uuid}", f"{one.name} ({one.provider_label})") for one in credentials]
-    return [_DIRECT_CHOICE, *defaults, *([(_("Named credential"), named)] if named else [])]
 
 
 def _source_value(variable: EnvironmentVariable) -> str:
@@ -190,22 +238,30 @@ def _source_value(variable: EnvironmentVariable) -> str:
     return variable.source
 
 
-def _with_current(choices: list[Any], variable: EnvironmentVariable | None) -> list[Any]:
-    """Let somebody who may not see credentials keep the source that a variable has."""
-    if variable is None or len(choices) > 1 or variable.source == Source.DIRECT:
-        return choices
-    return [*choices, (_source_value(variable), _("%(source)s (as it is)") % {"source": variable.source_label})]
-
-
-def _initial(variable: EnvironmentVariable | None) -> dict[str, Any]:
+def _initial(variable: EnvironmentVariable | None, automations: "QuerySet[Automation]") -> dict[str, Any]:
     if variable is None:
         return {}
+    chosen = automations.filter(variables=variable).order_by("slug")
     return {
         "key": variable.key,
         "source": _source_value(variable),
         "secret_name": variable.reference_label,
-        "automations": list(variable.automations.order_by("slug").values_list("slug", flat=True)),
+        "automations": list(chosen.values_list("slug", flat=True)),
     }
+
+
+def _others(model: type[M], assigned: Any, mine: "QuerySet[M]") -> "QuerySet[M]":
+    """Return the assigned rows (None: there are none) that are not among `mine`."""
+    if assigned is None:
+        return model._default_manager.none()
+    others: QuerySet[M] = assigned.exclude(pk__in=mine.order_by().values("pk"))
+    return others
+
+
+def _together(model: type[M], chosen: "QuerySet[M]", kept: "QuerySet[M]") -> "QuerySet[M]":
+    """Return the rows of both, asked only when they are needed."""
+    either = Q(pk__in=chosen.order_by().values("pk")) | Q(pk__in=kept.order_by().values("pk"))
+    return model._default_manager.filter(either)
 
 
 class AutomationForm(forms.Form):
@@ -223,15 +279,24 @@ class AutomationForm(forms.Form):
     )
 
     def __init__(
-        self, data: Mapping[str, Any] | None, organization: Organization, automation: Automation | None = None
+        self, data: Mapping[str, Any] | None, membership: Membership, automation: Automation | None = None
     ) -> None:
-        super().__init__(data, initial=_automation_initial(automation))
+        rows = EnvironmentVariable.objects.for_organization(membership.organization)
+        variables = visible(rows, membership, Grant.MANAGE)
+        #: Those it receives that are not the member's to change: it goes on receiving them.
+        self.kept = _others(EnvironmentVariable, automation.variables if automation else None, variables)
+        super().__init__(data, initial=_automation_initial(automation, variables))
         self.fields["variables"] = ChosenField(
-            EnvironmentVariable.objects.for_organization(organization),
+            variables,
             by="key",
             label=_("Environment Variables"),
             help_text=_("The variables this automation receives, and no others."),
         )
+
+    @property
+    def kept_count(self) -> int:
+        """How many variables it receives whatever is chosen."""
+        return self.kept.count()
 
     def clean(self) -> dict[str, Any]:
         """Make a short name from the name where none was typed."""
@@ -246,11 +311,12 @@ class AutomationForm(forms.Form):
         """Return the arguments of `envvars.services`; only after `is_valid`."""
         cleaned = self.cleaned_data
         # The variables are asked again when they are stored.
-        return {"name": cleaned["name"], "slug": cleaned["slug"], "variables": cleaned["variables"].all()}
+        variables = _together(EnvironmentVariable, cleaned["variables"], self.kept)
+        return {"name": cleaned["name"], "slug": cleaned["slug"], "variables": variables}
 
 
-def _automation_initial(automation: Automation | None) -> dict[str, Any]:
+def _automation_initial(automation: Automation | None, variables: "QuerySet[EnvironmentVariable]") -> dict[str, Any]:
     if automation is None:
         return {}
-    keys = automation.variables.order_by("key").values_list("key", flat=True)
+    keys = variables.filter(automations=automation).order_by("key").values_list("key", flat=True)
     return {"name": automation.name, "slug": automation.slug, "variables": list(keys)}

@@ -1,6 +1,6 @@
 """Environment variables and the automations that receive them: the rows."""
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from uuid import uuid4
 
 from django.db import models
@@ -11,6 +11,7 @@ from credentials.models import Credential
 from credentials.providers import PROVIDERS
 from crewadmin.sealing import SealedField
 from organizations.models import Organization, User
+from organizations.sharing import PersonGrant, Restrictable, RoleGrant
 
 from .references import Reference
 
@@ -30,7 +31,7 @@ class VariableQuerySet(models.QuerySet["EnvironmentVariable"]):
         return EnvironmentVariable.objects.for_organization(credential.organization).filter(uses)
 
 
-class EnvironmentVariable(models.Model):
+class EnvironmentVariable(Restrictable):  # type: ignore[django-manager-missing]  # of guardian's untyped reverse relations
     """A name and where its value comes from: typed in (and sealed), or a secret in a vault."""
 
     class Source(models.TextChoices):
@@ -58,10 +59,18 @@ class EnvironmentVariable(models.Model):
 
     objects = VariableQuerySet.as_manager()
 
+    if TYPE_CHECKING:
+        #: Whether the member who asked may be told its credential's name: set by `views.shared.shown_variables`.
+        names_credential: bool
+
     class Meta:
         verbose_name = _("environment variable")
         verbose_name_plural = _("environment variables")
         default_permissions = ("view",)
+        permissions = [
+            ("read_environmentvariable", "Read a restricted environment variable"),
+            ("manage_environmentvariable", "Manage a restricted environment variable"),
+        ]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["organization", "key"], name="variable_key_in_organization"),
             models.CheckConstraint(
@@ -75,7 +84,10 @@ class EnvironmentVariable(models.Model):
                 name="variable_source_is_complete",
             ),
         ]
-        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["credential"], name="variables_of_credential")]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["credential"], name="variables_of_credential"),
+            models.Index(fields=["organization"], condition=Q(restricted=True), name="restricted_variables"),
+        ]
 
     def __str__(self) -> str:
         return self.key
@@ -98,6 +110,18 @@ class EnvironmentVariable(models.Model):
         return str(self.Source(self.source).label)
 
 
+class VariablePersonGrant(PersonGrant):
+    """What a member was granted on a variable."""
+
+    content_object = models.ForeignKey(EnvironmentVariable, on_delete=models.CASCADE, related_name="person_grants")
+
+
+class VariableRoleGrant(RoleGrant):
+    """What a role was granted on a variable."""
+
+    content_object = models.ForeignKey(EnvironmentVariable, on_delete=models.CASCADE, related_name="role_grants")
+
+
 class AutomationQuerySet(models.QuerySet["Automation"]):
     """Automations always start with their organization."""
 
@@ -106,7 +130,7 @@ class AutomationQuerySet(models.QuerySet["Automation"]):
         return self.filter(organization=organization).order_by("name")
 
 
-class Automation(models.Model):
+class Automation(Restrictable):  # type: ignore[django-manager-missing]  # of guardian's untyped reverse relations
     """Something that runs and needs values: a crew, a job. It receives the variables assigned to it, no others."""
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
@@ -122,10 +146,29 @@ class Automation(models.Model):
         verbose_name = _("automation")
         verbose_name_plural = _("automations")
         default_permissions = ("view",)
+        permissions = [
+            ("read_automation", "Read a restricted automation"),
+            ("manage_automation", "Manage a restricted automation"),
+        ]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["organization", "name"], name="automation_name_in_organization"),
             models.UniqueConstraint(fields=["organization", "slug"], name="automation_slug_in_organization"),
         ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["organization"], condition=Q(restricted=True), name="restricted_automations"),
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+
+class AutomationPersonGrant(PersonGrant):
+    """What a member was granted on an automation."""
+
+    content_object = models.ForeignKey(Automation, on_delete=models.CASCADE, related_name="person_grants")
+
+
+class AutomationRoleGrant(RoleGrant):
+    """What a role was granted on an automation."""
+
+    content_object = models.ForeignKey(Automation, on_delete=models.CASCADE, related_name="role_grants")

@@ -22,9 +22,11 @@ class Outcome:
 
 
 def source_name(variable: EnvironmentVariable, access: Access) -> str:
-    """Return the value source; a credential's name only for somebody who may see credentials."""
-    if variable.credential and access.secret_providers.read:
+    """Return the value source of a variable from `shown_variables`; a credential's name only where it may be named."""
+    if variable.credential and variable.names_credential:
         return variable.credential.name
+    if variable.credential and variable.credential.restricted and access.secret_providers.read:
+        return _("A restricted credential")
     return variable.source_label
 
 

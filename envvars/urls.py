@@ -9,10 +9,12 @@ urlpatterns = [
     path("environment-variables/add/", variables.variable_add, name="variable_add"),
     path("environment-variables/<uuid:uuid>/edit/", variables.variable_edit, name="variable_edit"),
     path("environment-variables/<uuid:uuid>/delete/", variables.variable_delete, name="variable_delete"),
+    path("environment-variables/<uuid:uuid>/access/", variables.variable_access, name="variable_access"),
     path("automations/", automations.automation_list, name="automation_list"),
     path("automations/add/", automations.automation_add, name="automation_add"),
     path("automations/<uuid:uuid>/", automations.automation_detail, name="automation_detail"),
     path("automations/<uuid:uuid>/check/", automations.automation_check, name="automation_check"),
     path("automations/<uuid:uuid>/edit/", automations.automation_edit, name="automation_edit"),
     path("automations/<uuid:uuid>/delete/", automations.automation_delete, name="automation_delete"),
+    path("automations/<uuid:uuid>/access/", automations.automation_access, name="automation_access"),
 ]

@@ -1,4 +1,4 @@
-"""Who may do what; the only module that asks guardian.
+"""Who may do what; the only module that asks guardian. Single objects that are restricted: organizations.sharing.
 
 A feature has a level in each role: none, read or manage. A level is stored as an object permission of the role's group
 on its organization. Every view declares its rule with one of the decorators here; `rule_of` reads it back, and a test
@@ -101,6 +101,19 @@ def levels_of(role: Role) -> dict[Feature, Level]:
         ).values_list("permission__codename", flat=True)
     )
     return {feature: _level_in(granted, feature) for feature in Feature}
+
+
+def levels_by_role(organization: Organization, feature: Feature) -> dict[int, Level]:
+    """Return the level that each role of an organization has for a feature, by the role's key. Two queries."""
+    granted: dict[int, set[str]] = {}
+    for group, codename in OrganizationGroupPermission.objects.filter(content_object=organization).values_list(
+        "group", "permission__codename"
+    ):
+        granted.setdefault(group, set()).add(codename)
+    return {
+        role.pk: Level.MANAGE if role.kind == Role.Kind.OWNER else _level_in(granted.get(role.group_id, set()), feature)
+        for role in organization.roles.all()
+    }
 
 
 def _level_in(granted: set[str], feature: Feature) -> Level:

@@ -32,7 +32,7 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email=(username or "").lower())
 
 
-class User(AbstractBaseUser, PermissionsMixin):
+class User(AbstractBaseUser, PermissionsMixin):  # type: ignore[django-manager-missing]  # of guardian's untyped reverse relations
     """A person. What they may do in an organization comes from their membership there, never from here."""
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
@@ -208,6 +208,9 @@ class AuditEvent(models.Model):
         AUTOMATION_CHANGED = "automation:changed", _("changed an automation")
         AUTOMATION_DELETED = "automation:deleted", _("deleted an automation")
         AUTOMATION_RESOLVED = "automation:resolved", _("resolved an automation's variables")
+        SHARING_RESTRICTED = "sharing:restricted", _("restricted")
+        SHARING_LIFTED = "sharing:lifted", _("lifted the restriction of")
+        SHARING_CHANGED = "sharing:changed", _("changed who may use")
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="audit_events")

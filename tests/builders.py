@@ -1,6 +1,6 @@
 """Store rows for a test, through the services that the pages use."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from django.db import connection
 
@@ -10,7 +10,9 @@ from envvars.models import Automation, EnvironmentVariable
 from envvars.references import Reference
 from envvars.services.automations import add_automation
 from envvars.services.variables import Value, add_variable
-from organizations.models import Organization, User
+from organizations.models import Membership, Organization, Role, User
+from organizations.services.sharing import restrict, share
+from organizations.sharing import Grant, Restrictable
 from sandbox import seed
 
 Source = EnvironmentVariable.Source
@@ -69,6 +71,16 @@ def store_reference(
 def store_automation(organization: Organization, name: str = "Invoice crew", slug: str = "invoice-crew") -> Automation:
     """An automation that receives nothing yet."""
     return add_automation(organization, None, name=name, slug=slug)
+
+
+def restrict_to(row: Restrictable, by: Membership, shares: Mapping[User | Role, Iterable[Grant]] | None = None) -> None:
+    """Restrict an object in somebody's name and share it with people and roles."""
+    row.refresh_from_db(from_queryset=type(row)._default_manager.select_related("organization"))
+    restrict(row, by)
+    row.restricted = True
+    for who, grants in (shares or {}).items():
+        holder = who if isinstance(who, Role) else row.organization.memberships.get(user=who)
+        share(row, by, holder, grants)
 
 
 def damage(row: Credential | EnvironmentVariable, column: str) -> None:

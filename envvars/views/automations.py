@@ -8,18 +8,22 @@ from django.core.exceptions import ValidationError
 from django.db.models import Count
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from crewadmin.pagination import page_of
-from organizations.access import OrganizationRequest
+from organizations.access import Feature, OrganizationRequest, freshly_proven
+from organizations.sharing import Grant, hidden_count, listed
+from organizations.views.sharing import Place, sharing_page
+from organizations.who_has_access import who_has_access
 
 from ..forms import AutomationForm
-from ..models import Automation, EnvironmentVariable
+from ..models import Automation
 from ..presentation import outcomes_of, source_name
 from ..resolving import resolve_for
 from ..services import automations as services
-from .shared import automation_of, can_manage, can_read, form_page, posted
+from .shared import automation_of, can_manage, can_read, form_page, posted, shown_variables
 
 VARIABLES_SHOWN = 200
 
@@ -30,7 +34,8 @@ def automation_list(request: OrganizationRequest) -> HttpResponse:
     """List the organization's automations."""
     rows = Automation.objects.for_organization(request.organization).annotate(variables_count=Count("variables"))
     context = {
-        "page": page_of(rows, request.GET, "name"),
+        "page": page_of(listed(rows, request.membership), request.GET, "name"),
+        "hidden_count": hidden_count(Automation, request.membership),
         "can_manage": request.access.environment_variables.manage,
     }
     return render(request, "envvars/automation_list.html", context)
@@ -40,7 +45,7 @@ def automation_list(request: OrganizationRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def automation_add(request: OrganizationRequest) -> HttpResponse:
     """Ask for a new automation and store it."""
-    form = AutomationForm(posted(request), request.organization)
+    form = AutomationForm(posted(request), request.membership)
     if form.is_bound and form.is_valid():
         try:
             automation = services.add_automation(request.organization, request.user, **form.values())
@@ -62,7 +67,10 @@ def automation_detail(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
 @can_read
 @require_POST
 def automation_check(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
-    """Resolve the automation and say for each variable whether it has a value; the values are dropped."""
+    """Resolve the automation and say for each variable whether it has a value; the values are dropped.
+
+    It is resolved with all its variables; of those that are hidden from the member only their number is told.
+    """
     automation = automation_of(request, uuid)
     resolution = resolve_for(automation, request.user, "check")
     outcomes = outcomes_of(resolution, with_keys=request.access.environment_variables.manage)
@@ -71,14 +79,16 @@ def automation_check(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
 
 
 def _automation_page(request: OrganizationRequest, automation: Automation, context: dict[str, Any]) -> HttpResponse:
-    rows = EnvironmentVariable.objects.for_organization(request.organization).filter(automations=automation)
-    variables = rows.select_related("credential").defer("value", "credential__secrets")[:VARIABLES_SHOWN]
-    outcomes = context.get("outcomes", {})
+    rows = shown_variables(request).filter(automations=automation)
+    outcomes, shown_count = context.get("outcomes", {}), rows.count()
     context |= {
         "automation": automation,
-        "rows": [(row, source_name(row, request.access), outcomes.get(row.key)) for row in variables],
-        "variables_count": rows.count(),
-        "can_manage": request.access.environment_variables.manage,
+        "rows": [(row, source_name(row, request.access), outcomes.get(row.key)) for row in rows[:VARIABLES_SHOWN]],
+        "shown_count": shown_count,
+        "hidden_count": automation.variables.count() - shown_count,
+        "access": who_has_access(automation, Feature.ENVIRONMENT_VARIABLES),
+        "can_manage": request.access.environment_variables.manage and automation.managed,
+        "manages_variables": request.access.environment_variables.manage,
     }
     return render(request, "envvars/automation_detail.html", context)
 
@@ -87,8 +97,8 @@ def _automation_page(request: OrganizationRequest, automation: Automation, conte
 @require_http_methods(["GET", "HEAD", "POST"])
 def automation_edit(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     """Change an automation's names and variables."""
-    automation = automation_of(request, uuid)
-    form = AutomationForm(posted(request), request.organization, automation)
+    automation = automation_of(request, uuid, Grant.MANAGE)
+    form = AutomationForm(posted(request), request.membership, automation)
     if form.is_bound and form.is_valid():
         try:
             automation = services.change_automation(automation, request.user, **form.values())
@@ -104,9 +114,24 @@ def automation_edit(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def automation_delete(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     """Ask, then delete an automation."""
-    automation = automation_of(request, uuid)
+    automation = automation_of(request, uuid, Grant.MANAGE)
     if request.method == "POST":
         services.delete_automation(automation, request.user)
         messages.success(request, _("Automation “%(name)s” was deleted.") % {"name": automation})
         return redirect("automation_list", request.organization.uuid)
     return render(request, "envvars/automation_delete.html", {"automation": automation})
+
+
+@can_manage
+@freshly_proven
+@require_http_methods(["GET", "HEAD", "POST"])
+def automation_access(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
+    """Restrict an automation, and share it."""
+    automation = automation_of(request, uuid, Grant.MANAGE)
+    organization = request.organization.uuid
+    place = Place(
+        Feature.ENVIRONMENT_VARIABLES,
+        back_url=reverse("automation_detail", args=[organization, uuid]),
+        list_url=reverse("automation_list", args=[organization]),
+    )
+    return sharing_page(request, automation, place)

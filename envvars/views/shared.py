@@ -3,10 +3,13 @@
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 
+from credentials.models import named_to
 from organizations.access import Feature, Level, OrganizationRequest, require
+from organizations.sharing import Grant, flag, listed, object_of
 
 from ..models import Automation, EnvironmentVariable
 
@@ -14,16 +17,24 @@ can_read = require(Feature.ENVIRONMENT_VARIABLES, Level.READ)
 can_manage = require(Feature.ENVIRONMENT_VARIABLES, Level.MANAGE)
 
 
-def variable_of(request: OrganizationRequest, uuid: UUID) -> EnvironmentVariable:
-    """Return a variable of the request's organization; anything else does not exist."""
+def variable_of(request: OrganizationRequest, uuid: UUID, grant: Grant = Grant.READ) -> EnvironmentVariable:
+    """Return a variable of the request's organization that the member may see (else 404) or manage (else 403)."""
     rows = EnvironmentVariable.objects.for_organization(request.organization)
-    return get_object_or_404(rows.select_related("organization", "credential"), uuid=uuid)
+    return object_of(rows.select_related("organization", "credential"), request.membership, uuid, grant)
 
 
-def automation_of(request: OrganizationRequest, uuid: UUID) -> Automation:
-    """Return an automation of the request's organization; anything else does not exist."""
+def automation_of(request: OrganizationRequest, uuid: UUID, grant: Grant = Grant.READ) -> Automation:
+    """Return an automation of the request's organization that the member may see (else 404) or manage (else 403)."""
     rows = Automation.objects.for_organization(request.organization).select_related("organization")
-    return get_object_or_404(rows, uuid=uuid)
+    return object_of(rows, request.membership, uuid, grant)
+
+
+def shown_variables(request: OrganizationRequest) -> "QuerySet[EnvironmentVariable]":
+    """Return the variables that the member may see, without values, each with what `source_name` asks."""
+    rows = EnvironmentVariable.objects.for_organization(request.organization).select_related("credential")
+    names_credential = flag(named_to(request.membership, request.access, "credential__"))
+    shown: Any = listed(rows.defer("value", "credential__secrets"), request.membership)
+    return shown.annotate(names_credential=names_credential)  # type: ignore[no-any-return]  # see listed
 
 
 def posted(request: OrganizationRequest) -> Any:

@@ -17,16 +17,18 @@ from envvars.services.automations import add_automation
 from envvars.services.variables import Value, add_variable
 from organizations.models import Organization, User
 from organizations.services.organizations import create_organization
+from organizations.sharing import Grant
 from sandbox import seed
 from sandbox.aws import Sandbox
 from tests.browser.conftest import NARROW, WIDE, accessibility_problems
+from tests.builders import restrict_to
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 Source = EnvironmentVariable.Source
 
 
 @pytest.fixture
-def furnished(acme: Organization, alice: User, aws_prod: Credential, sandbox: Sandbox) -> dict[str, str]:
+def furnished(acme: Organization, alice: User, bob: User, aws_prod: Credential, sandbox: Sandbox) -> dict[str, str]:
     """An organization with something on every page; returns the addresses of all pages of a signed-in person."""
     create_organization("Initech", "initech", alice)
     direct = add_variable(acme, alice, key="LOG_LEVEL", value=Value(Source.DIRECT, text="debug"))
@@ -39,6 +41,8 @@ def furnished(acme: Organization, alice: User, aws_prod: Credential, sandbox: Sa
         acme, alice, name="Invoice crew", slug="invoice-crew", variables=[direct, password, mistyped]
     )
     run_connection_test(aws_prod, alice, "crewai/no-such-secret")
+    payroll = add_automation(acme, alice, name="Payroll crew", slug="payroll-crew", variables=[direct])
+    restrict_to(payroll, alice.memberships.get(organization=acme), {bob: [Grant.READ]})
     base = f"/organizations/{acme.uuid}"
     return {
         "credentials": f"{base}/settings/credentials/",
@@ -46,6 +50,7 @@ def furnished(acme: Organization, alice: User, aws_prod: Credential, sandbox: Sa
         "credential-add": f"{base}/settings/credentials/add/",
         "credential-edit": f"{base}/settings/credentials/{aws_prod.uuid}/edit/",
         "credential-delete": f"{base}/settings/credentials/{aws_prod.uuid}/delete/",
+        "credential-access": f"{base}/settings/credentials/{aws_prod.uuid}/access/",
         "credential-policy": f"{base}/settings/credentials/{aws_prod.uuid}/policy/",
         "credentials-not-found": f"{base}/settings/credentials/?q=nothing",
         "problems": f"{base}/settings/credentials/problems/",
@@ -56,10 +61,13 @@ def furnished(acme: Organization, alice: User, aws_prod: Credential, sandbox: Sa
         "variable-edit": f"{base}/environment-variables/{password.uuid}/edit/",
         "variable-direct-edit": f"{base}/environment-variables/{direct.uuid}/edit/",
         "variable-delete": f"{base}/environment-variables/{password.uuid}/delete/",
+        "variable-access": f"{base}/environment-variables/{password.uuid}/access/",
         "automations": f"{base}/automations/",
         "automation": f"{base}/automations/{automation.uuid}/",
         "automation-add": f"{base}/automations/add/",
         "automation-edit": f"{base}/automations/{automation.uuid}/edit/",
+        "automation-restricted": f"{base}/automations/{payroll.uuid}/",
+        "automation-shared": f"{base}/automations/{payroll.uuid}/access/",
         "automation-delete": f"{base}/automations/{automation.uuid}/delete/",
         "password": "/account/password/",
         "sign-out": "/account/logout/",

@@ -16,6 +16,7 @@ from credentials.models import Credential
 from credentials.policy import offer_for
 from credentials.services import change_credential
 from credentials.testing import run_connection_test
+from credentials.usage import uses_of
 from envvars.models import EnvironmentVariable
 from organizations.models import Organization, User
 from sandbox import seed
@@ -97,7 +98,7 @@ def test_without_a_test_the_account_is_a_placeholder_and_nothing_can_be_compared
 
 
 def test_facts_from_before_a_change_are_not_used(tested: Credential, alice: User) -> None:
-    assert offer_for(tested).account_id == seed.ACCOUNT_ID
+    assert offer_for(tested, uses_of(tested)).account_id == seed.ACCOUNT_ID
     changed = change_credential(
         tested,
         alice,
@@ -106,7 +107,7 @@ def test_facts_from_before_a_change_are_not_used(tested: Credential, alice: User
         secrets=tested.secrets.reveal(),
         is_default=True,
     )
-    offer = offer_for(changed)
+    offer = offer_for(changed, uses_of(changed))
     assert offer.account_id is None
     assert {fact.kms_key for fact in offer.covered} == {None}
 
@@ -114,8 +115,8 @@ def test_facts_from_before_a_change_are_not_used(tested: Credential, alice: User
 def test_with_a_role_the_account_is_the_roles(acme: Organization, alice: User) -> None:
     credential = store_role_credential(acme, alice)
     store_reference(acme, "DATABASE_USER", "database-credentials#username", credential)
-    assert offer_for(credential).account_id == seed.ACCOUNT_ID
-    assert offer_for(credential).is_complete
+    assert offer_for(credential, uses_of(credential)).account_id == seed.ACCOUNT_ID
+    assert offer_for(credential, uses_of(credential)).is_complete
 
 
 def test_a_name_that_no_secret_can_have_is_left_out_and_named(

@@ -161,13 +161,13 @@ def test_the_largest_value_is_stored(acme: Organization, alice: User, sign_in: S
 
 
 @pytest.mark.parametrize("field", ["key", "value", "secret_name", "automations"])
-def test_a_lone_surrogate_is_refused_wherever_it_comes_from(field: str, acme: Organization) -> None:
+def test_a_lone_surrogate_is_refused_wherever_it_comes_from(field: str, acme: Organization, alice: User) -> None:
     """A browser's bytes cannot carry one; another caller of the form could."""
     manages = FeatureAccess(Level.MANAGE)
     posted = form(**{field: ["\ud800"] if field == "automations" else "a\ud800"})
     if field == "secret_name":
         posted |= {"source": DEFAULT}
-    checked = VariableForm(posted, acme, Access(manages, manages, manages))
+    checked = VariableForm(posted, alice.memberships.get(), Access(manages, manages, manages))
     assert not checked.is_valid()
     assert list(checked.errors) == [field]
 

@@ -70,7 +70,7 @@ def test_every_address_of_an_organization_but_its_start_asks_for_a_level() -> No
 
 
 #: Parts of the names of addresses that change something, or lead to it. A policy names the organization's secrets.
-CHANGING = ("_add", "_edit", "_delete", "_make_default", "_policy", "_trust")
+CHANGING = ("_add", "_edit", "_delete", "_access", "_make_default", "_policy", "_trust")
 
 
 def test_addresses_that_change_something_ask_for_manage_and_the_others_for_read() -> None:
