@@ -206,6 +206,9 @@ class AuditEvent(models.Model):
         AUTOMATION_CHANGED = "automation:changed", _("changed an automation")
         AUTOMATION_DELETED = "automation:deleted", _("deleted an automation")
         AUTOMATION_RESOLVED = "automation:resolved", _("resolved an automation's variables")
+        TOKEN_CREATED = "token:created", _("created a service token")
+        TOKEN_ROTATED = "token:rotated", _("rotated a service token")
+        TOKEN_REVOKED = "token:revoked", _("revoked a service token")
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="audit_events")

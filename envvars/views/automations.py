@@ -15,13 +15,14 @@ from crewadmin.pagination import page_of
 from organizations.access import OrganizationRequest
 
 from ..forms import AutomationForm
-from ..models import Automation, EnvironmentVariable
+from ..models import Automation, EnvironmentVariable, ServiceToken
 from ..presentation import outcomes_of, source_name
 from ..resolving import resolve_for
 from ..services import automations as services
 from .shared import automation_of, can_manage, can_read, form_page, posted
 
 VARIABLES_SHOWN = 200
+ENDED_TOKENS_SHOWN = 5
 
 
 @can_read
@@ -74,10 +75,13 @@ def _automation_page(request: OrganizationRequest, automation: Automation, conte
     rows = EnvironmentVariable.objects.for_organization(request.organization).filter(automations=automation)
     variables = rows.select_related("credential").defer("value", "credential__secrets")[:VARIABLES_SHOWN]
     outcomes = context.get("outcomes", {})
+    tokens = ServiceToken.objects.for_organization(request.organization).filter(automation=automation)
     context |= {
         "automation": automation,
         "rows": [(row, source_name(row, request.access), outcomes.get(row.key)) for row in variables],
         "variables_count": rows.count(),
+        "tokens": tokens.working(),
+        "ended_tokens": tokens.ended()[:ENDED_TOKENS_SHOWN],
         "can_manage": request.access.environment_variables.manage,
     }
     return render(request, "envvars/automation_detail.html", context)

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crewadmin.redaction import Secret
-from envvars.delivery import FORMATS, as_dotenv, as_json, as_shell
+from envvars.delivery.formats import FORMATS, as_dotenv, as_json, as_shell, write
 from envvars.references import fits_environment
 
 HOSTILE = [
@@ -83,7 +83,7 @@ def test_a_shell_reads_hostile_values_and_executes_none(shell: str, tmp_path: Pa
 
 
 def test_a_naive_writer_would_not_pass_these_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("envvars.delivery.shlex.quote", lambda text: f'"{text}"')
+    monkeypatch.setattr("envvars.delivery.formats.shlex.quote", lambda text: f'"{text}"')
     with pytest.raises(AssertionError, match="something was executed"):
         read_by_shell("dash", ["$(touch x)"], tmp_path)
 
