@@ -15,6 +15,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from bench.formats import measure_formats
 from crewadmin.sealing import seal, unseal
 from envvars.models import EnvironmentVariable
 from organizations.access import access_of
@@ -35,6 +36,7 @@ def main(wanted: list[str]) -> None:
         "seal": measure_sealing,
         "access": measure_access,
         "page": measure_page,
+        "formats": measure_formats,
     }
     for name in wanted or works:
         print(json.dumps({"work": name, **works[name](organization, owner)}), flush=True)

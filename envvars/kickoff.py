@@ -23,8 +23,8 @@ def environment_for(
 def mark_of(automation: Automation, resolution: Resolution) -> str:
     """Return a text that is another one whenever a value is another, and from which nothing can be learned.
 
-    It is a keyed hash, so nobody can compare it with a guess: of the versions that were read, and of the values, because
-    a reference may come to mean another part of the same version.
+    It is a keyed hash, so nobody can compare it with a guess: of the versions that were read, and of the values,
+    because a reference may come to mean another part of the same version.
     """
     read = [sorted(resolution.versions.items()), sorted(revealed(resolution.values).items())]
     content = json.dumps([str(automation.uuid), read])

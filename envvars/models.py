@@ -139,7 +139,7 @@ class ServiceTokenQuerySet(models.QuerySet["ServiceToken"]):
     def for_organization(self, organization: Organization) -> "ServiceTokenQuerySet":
         """Return an organization's tokens with their automation, newest first."""
         rows = self.filter(automation__organization=organization)
-        return rows.select_related("automation__organization", "created_by").order_by("-id")
+        return rows.select_related("automation__organization").order_by("-id")
 
     def working(self) -> "ServiceTokenQuerySet":
         """Return the tokens that open something now."""

@@ -16,7 +16,7 @@ def seconds_to_wait(token: ServiceToken) -> int:
     Without a shared cache (CACHE_URL) every process counts for itself.
     """
     now = time()
-    key = f"api requests {token.uuid} {int(now // 60)}"
+    key = f"api-requests:{token.uuid}:{int(now // 60)}"
     cache.add(key, 0, timeout=120)
     try:
         requests = cache.incr(key)

@@ -92,7 +92,7 @@ def test_without_a_credential_the_guide_s_words_are_used(
     ("arguments", "code", "error"),
     [
         (["no/such"], 1, "There is no automation called “no/such”."),
-        (["acme/invoice-crew", "--format", "yaml"], 2, "invalid choice"),
+        (["acme/invoice-crew", "--format", "xml"], 2, "invalid choice"),
         ([], 2, "required: automation"),
     ],
 )
