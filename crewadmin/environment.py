@@ -107,6 +107,8 @@ OWN_NAMES = frozenset(
         "AWS_SANDBOX_URL",
         "BEHIND_TLS_PROXY",
         "CACHE_URL",
+        "CELERY_BROKER_URL",
+        "CELERY_WORKER_CONCURRENCY",
         "CONNECTION_TESTS_AT_ONCE",
         "CSRF_TRUSTED_ORIGINS",
         "DATABASE_POOL_SIZE",
@@ -119,6 +121,7 @@ OWN_NAMES = frozenset(
         "FERNET_KEYS_FILE",
         "HTTPS",
         "LOG_LEVEL",
+        "PUBLIC_URL",
         "SECRET_KEY",
         "SECRET_KEY_FILE",
     }

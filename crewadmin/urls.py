@@ -18,6 +18,7 @@ urlpatterns = [
             ]
         ),
     ),
+    path("api/v1/", include("envvars.api.urls")),
     # allauth's pages that we use. Nobody signs up or changes the address of a login on their own.
     path("account/login/", account.login, name="account_login"),
     path("account/logout/", account.logout, name="account_logout"),

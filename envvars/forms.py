@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, TypeVar
+from uuid import uuid4
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -19,6 +21,7 @@ from organizations.models import Membership
 from organizations.sharing import Grant, Restrictable, visible
 
 from .models import Automation, EnvironmentVariable
+from .names import reason_to_ask, reason_to_refuse
 from .references import Reference, fits_environment
 from .services.variables import Value
 
@@ -126,6 +129,7 @@ class VariableForm(forms.Form):
         ],
         widget=forms.TextInput(attrs=_PLAIN_INPUT),
     )
+    acknowledged = forms.BooleanField(label=_("I know what this name does to programs"), required=False)
     source = forms.ChoiceField(label=_("Value Source"))
     value = forms.CharField(
         label=_("Value"),
@@ -169,6 +173,18 @@ class VariableForm(forms.Form):
         """How many automations receive it whatever is chosen."""
         return self.kept.count()
 
+    @property
+    def asks_about_name(self) -> bool:
+        """Whether the key is one that needs the tick; the page shows the box then."""
+        return reason_to_ask(str(self["key"].value() or "").strip()) is not None
+
+    def clean_key(self) -> str:
+        """Refuse a name that would make programs run other code."""
+        key = str(self.cleaned_data["key"])
+        if reason := reason_to_refuse(key):
+            raise ValidationError(_("This name is refused. %(reason)s Choose another name.") % {"reason": reason})
+        return key
+
     def clean_value(self) -> str:
         """Keep line breaks as one character (browsers send two), and refuse what no environment can hold."""
         value = str(self.cleaned_data["value"]).replace("\r\n", "\n")
@@ -183,6 +199,8 @@ class VariableForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Require what the chosen source needs, and drop what belongs to the other one."""
         cleaned = super().clean() or self.cleaned_data
+        if (reason := reason_to_ask(cleaned.get("key", ""))) and not cleaned.get("acknowledged"):
+            self.add_error("acknowledged", _("%(reason)s Tick the box if that is what you want.") % {"reason": reason})
         source = cleaned.get("source", "")
         if source:  # the page hides the other field, and an error in it
             self.errors.pop("secret_name" if source == Source.DIRECT else "value", None)
@@ -217,6 +235,7 @@ class VariableForm(forms.Form):
             "value": self._value(),
             # Asked again when it is stored.
             "automations": _together(Automation, self.cleaned_data["automations"], self.kept),
+            "acknowledged": self.cleaned_data["acknowledged"],
         }
 
     def _value(self) -> Value:
@@ -244,6 +263,7 @@ def _initial(variable: EnvironmentVariable | None, automations: "QuerySet[Automa
     chosen = automations.filter(variables=variable).order_by("slug")
     return {
         "key": variable.key,
+        "acknowledged": variable.acknowledged,
         "source": _source_value(variable),
         "secret_name": variable.reference_label,
         "automations": list(chosen.values_list("slug", flat=True)),
@@ -320,3 +340,47 @@ def _automation_initial(automation: Automation | None, variables: "QuerySet[Envi
         return {}
     keys = variables.filter(automations=automation).order_by("key").values_list("key", flat=True)
     return {"name": automation.name, "slug": automation.slug, "variables": list(keys)}
+
+
+class _OnceForm(forms.Form):
+    """A form whose page shows something once: sent twice (by a reload, say) it must not act twice."""
+
+    uuid = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
+
+
+class TokenForm(_OnceForm):
+    """A new service token."""
+
+    name = TextField(
+        label=_("Name"),
+        max_length=100,
+        help_text=_("Where it will be used, as production cluster."),
+        widget=forms.TextInput(attrs=_PLAIN_INPUT),
+    )
+    days = forms.TypedChoiceField(
+        label=_("Works for"),
+        coerce=int,
+        choices=[(30, _("30 days")), (90, _("90 days")), (180, _("180 days")), (365, _("a year"))],
+        initial=90,
+    )
+
+    def values(self) -> dict[str, Any]:
+        """Return the arguments of `services.tokens.add_token`; only after `is_valid`."""
+        cleaned = self.cleaned_data
+        return {"name": cleaned["name"], "lifetime": timedelta(days=cleaned["days"]), "uuid": cleaned["uuid"]}
+
+
+class RotationForm(_OnceForm):
+    """How long a service token goes on working beside the one that replaces it."""
+
+    hours = forms.TypedChoiceField(
+        label=_("The old token works for"),
+        coerce=int,
+        choices=[(0, _("no longer")), (1, _("another hour")), (24, _("another day")), (168, _("another week"))],
+        initial=24,
+        help_text=_("Long enough to put the new one in its place."),
+    )
+
+    def values(self) -> dict[str, Any]:
+        """Return the arguments of `services.tokens.rotate_token`; only after `is_valid`."""
+        return {"overlap": timedelta(hours=self.cleaned_data["hours"]), "uuid": self.cleaned_data["uuid"]}

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from credentials.models import Credential
@@ -52,6 +53,7 @@ class EnvironmentVariable(Restrictable):  # type: ignore[django-manager-missing]
     )
     secret_name = models.CharField(_("secret name"), max_length=2048, blank=True)
     json_key = models.CharField(_("JSON key"), max_length=512, blank=True)
+    acknowledged = models.BooleanField(_("its name's effect on programs is known"), default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", editable=False)
     updated_at = models.DateTimeField(auto_now=True)
@@ -172,3 +174,55 @@ class AutomationRoleGrant(RoleGrant):
     """What a role was granted on an automation."""
 
     content_object = models.ForeignKey(Automation, on_delete=models.CASCADE, related_name="role_grants")
+
+
+class ServiceTokenQuerySet(models.QuerySet["ServiceToken"]):
+    """Tokens start with the organization of their automation."""
+
+    def for_organization(self, organization: Organization) -> "ServiceTokenQuerySet":
+        """Return an organization's tokens with their automation, newest first."""
+        rows = self.filter(automation__organization=organization)
+        return rows.select_related("automation__organization").order_by("-id")
+
+    def working(self) -> "ServiceTokenQuerySet":
+        """Return the tokens that open something now."""
+        return self.filter(revoked_at=None, expires_at__gt=timezone.now())
+
+    def ended(self) -> "ServiceTokenQuerySet":
+        """Return the tokens that open nothing any more."""
+        return self.filter(Q(revoked_at__isnull=False) | Q(expires_at__lte=timezone.now()))
+
+
+class ServiceToken(models.Model):
+    """What an automation shows to fetch its values over HTTP. Of its text only a hash is kept, and its first part."""
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    automation = models.ForeignKey(Automation, on_delete=models.CASCADE, related_name="tokens")
+    name = models.CharField(_("name"), max_length=100)
+    prefix = models.CharField(_("prefix"), max_length=32, unique=True, editable=False)
+    hash = models.BinaryField(max_length=32, editable=False)
+    expires_at = models.DateTimeField(_("expires at"))
+    last_used_at = models.DateTimeField(_("last used at"), null=True, editable=False)
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", editable=False)
+
+    objects = ServiceTokenQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("service token")
+        verbose_name_plural = _("service tokens")
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix})"
+
+    @property
+    def organization(self) -> Organization:
+        """The tenant that it belongs to."""
+        return self.automation.organization
+
+    @property
+    def works(self) -> bool:
+        """Whether it opens something now."""
+        return self.revoked_at is None and self.expires_at > timezone.now()

@@ -1,7 +1,7 @@
 """Resolve an automation: from its variables to their values, each vault opened once and each secret read once."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from credentials.models import Credential
@@ -13,6 +13,7 @@ from organizations.audit import changing, record
 from organizations.models import AuditEvent, Organization, User
 
 from .models import Automation, EnvironmentVariable
+from .names import reason_to_refuse
 from .references import Reference, ReferenceFailedError
 
 Source = EnvironmentVariable.Source
@@ -34,11 +35,15 @@ class Problem:
 
 @dataclass(frozen=True)
 class Resolution:
-    """What became of an automation's variables: a value or a problem for each, and how many secrets were read."""
+    """What became of an automation's variables: a value or a problem for each, and how many secrets were read.
+
+    `versions` has an opaque text for each value, another one whenever the value may be another.
+    """
 
     values: Mapping[str, Secret[str]]
     problems: tuple[Problem, ...]
     secrets_read: int
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -46,12 +51,15 @@ class Resolution:
         return not self.problems
 
 
-def resolve_for(automation: Automation, by: User | None, delivery: str) -> Resolution:
+def resolve_for(
+    automation: Automation, by: User | None, delivery: str, *, by_label: str = "", only: Collection[str] | None = None
+) -> Resolution:
     """Resolve an automation for a delivery and write down that it happened, before anybody sees a value.
 
-    `delivery` names what the values are for: a format, `run`, or `check`. `by` is None on the command line.
+    `delivery` names what the values are for: a format, `run`, `api` or `check`. `by` is None on the command line and
+    for what `by_label` names. `only` are the keys that are wanted, None for all.
     """
-    resolution = resolve(automation)
+    resolution = resolve(automation, only)
     with changing(automation.organization):
         record(
             automation.organization,
@@ -63,15 +71,16 @@ def resolve_for(automation: Automation, by: User | None, delivery: str) -> Resol
                 "variables": len(resolution.values),
                 "problems": [f"{problem.key}: {problem.code}" for problem in resolution.problems],
             },
+            label=by_label,
         )
     return resolution
 
 
-def resolve(automation: Automation) -> Resolution:
+def resolve(automation: Automation, only: Collection[str] | None = None) -> Resolution:
     """Return the values of an automation's variables and all problems at once. No transaction is open meanwhile."""
-    variables = list(
-        automation.variables.filter(organization=automation.organization).select_related("credential").order_by("key")
-    )
+    rows = automation.variables.filter(organization=automation.organization)
+    wanted = rows if only is None else rows.filter(key__in=only)
+    variables = list(wanted.select_related("credential").order_by("key"))
     defaults = _default_credentials(automation.organization, variables)
     answers = _read_all(variables, defaults)
     values: dict[str, Secret[str]] = {}
@@ -82,7 +91,11 @@ def resolve(automation: Automation) -> Resolution:
             problems.append(outcome)
         else:
             values[variable.key] = outcome
-    return Resolution(values, tuple(problems), sum(isinstance(answer, Fetched) for answer in answers.values()))
+    secrets_read = sum(isinstance(answer, Fetched) for answer in answers.values())
+    versions = {
+        variable.key: _version_of(variable, defaults, answers) for variable in variables if variable.key in values
+    }
+    return Resolution(values, tuple(problems), secrets_read, versions)
 
 
 # A secret is read with one credential: the same name may be another secret in another account.
@@ -106,9 +119,20 @@ def _read_all(variables: Iterable[EnvironmentVariable], defaults: Mapping[str, C
     return answers
 
 
+def _version_of(variable: EnvironmentVariable, defaults: Mapping[str, Credential], answers: Answers) -> str:
+    credential = _credential_of(variable, defaults)
+    if credential is None:
+        return variable.updated_at.isoformat()
+    answer = answers[credential.pk, variable.secret_name]
+    version = answer.version_id if isinstance(answer, Fetched) else ""
+    return f"{credential.uuid} {version} {variable.reference_label}"
+
+
 def _value_of(
     variable: EnvironmentVariable, defaults: Mapping[str, Credential], answers: Answers
 ) -> Secret[str] | Problem:
+    if reason_to_refuse(variable.key):  # stored before the name was refused
+        return _problem(variable, FailureCode.NAME_REFUSED)
     try:
         if variable.source == Source.DIRECT:
             value: Secret[str] = variable.value

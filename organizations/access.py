@@ -27,6 +27,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
 from django_htmx.middleware import HtmxDetails
 from guardian.shortcuts import assign_perm, remove_perm
 
@@ -153,6 +154,7 @@ class Audience(StrEnum):
     SIGNED_IN = "signed in"
     MEMBERS = "members of the organization in the URL"
     STAFF = "support staff in Django admin"
+    AUTOMATIONS = "automations that show a service token"
 
 
 @dataclass(frozen=True)
@@ -196,6 +198,11 @@ def everybody(view: View[P]) -> View[P]:
 def signed_in(view: View[P]) -> View[P]:
     """Declare a view for every signed-in person (the middleware asks for the sign-in)."""
     return _declare(view, Rule(Audience.SIGNED_IN))
+
+
+def automations(view: View[P]) -> View[P]:
+    """Declare a view that knows no session: it asks for a service token itself, so no cookie opens or forges it."""
+    return csrf_exempt(login_not_required(_declare(view, Rule(Audience.AUTOMATIONS))))
 
 
 def require(

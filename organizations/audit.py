@@ -60,9 +60,11 @@ def record(
     action: AuditEvent.Action,
     target: Target,
     details: Mapping[str, Detail] | None = None,
+    label: str = "",
 ) -> AuditEvent:
-    """Write one event; call it inside `changing`. `actor` is None for a command run on the server.
+    """Write one event; call it inside `changing`. `actor` is None for what is no person.
 
+    That is a command run on the server, or what `label` says, such as a service token's name.
     Raises ValueError for a detail that is not allow-listed: a typo must not become a leak.
     """
     details = dict(details or {})
@@ -73,7 +75,7 @@ def record(
         organization=organization,
         created_at=timezone.now(),
         actor=actor,
-        actor_label=actor.email if actor else "command line",
+        actor_label=actor.email if actor else (label or "command line")[:254],
         action=action,
         target_uuid=target.uuid,
         target_label=str(target)[:255],

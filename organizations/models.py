@@ -211,6 +211,9 @@ class AuditEvent(models.Model):
         SHARING_RESTRICTED = "sharing:restricted", _("restricted")
         SHARING_LIFTED = "sharing:lifted", _("lifted the restriction of")
         SHARING_CHANGED = "sharing:changed", _("changed who may use")
+        TOKEN_CREATED = "token:created", _("created a service token")
+        TOKEN_ROTATED = "token:rotated", _("rotated a service token")
+        TOKEN_REVOKED = "token:revoked", _("revoked a service token")
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="audit_events")

@@ -73,6 +73,7 @@ class FailureCode(StrEnum):
     # The reference
     NO_CREDENTIAL = "no_credential"
     CANNOT_BE_OPENED = "cannot_be_opened"
+    NAME_REFUSED = "name_refused"
     # Between this server and AWS
     DNS_FAILED = "dns_failed"
     CONNECTION_REFUSED = "connection_refused"
@@ -549,6 +550,15 @@ FAILURES: dict[FailureCode, Failure] = {
         (
             _("Check Set as default credential for this provider on a credential,"),
             _("or choose a credential by name in the environment variable."),
+        ),
+        Owner.VARIABLE,
+    ),
+    FailureCode.NAME_REFUSED: Failure(
+        _("A variable of this name is not delivered"),
+        _("Programs obey variables of this name: they run other code, or find other programs."),
+        (
+            _("Give the variable another name, here and in the program that reads it."),
+            _("If it was meant to change how programs start, do that where the automation runs."),
         ),
         Owner.VARIABLE,
     ),

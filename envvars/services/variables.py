@@ -12,6 +12,7 @@ from organizations.audit import changing, record
 from organizations.models import AuditEvent, Organization, User
 
 from ..models import Automation, EnvironmentVariable
+from ..names import reason_to_ask, reason_to_refuse
 from ..references import Reference
 
 Action = AuditEvent.Action
@@ -30,15 +31,22 @@ class Value:
 
 
 def add_variable(
-    organization: Organization, by: User | None, *, key: str, value: Value, automations: Iterable[Automation] = ()
+    organization: Organization,
+    by: User | None,
+    *,
+    key: str,
+    value: Value,
+    automations: Iterable[Automation] = (),
+    acknowledged: bool = False,
 ) -> EnvironmentVariable:
-    """Store a variable and assign it.
+    """Store a variable and assign it. `acknowledged`: its name's effect on programs is known, see envvars.names.
 
-    Raises ValidationError if the organization has that `key` already, or for a `source` that was deleted meanwhile.
+    Raises ValidationError if the organization has that `key` already, if the name is refused or needs to be
+    `acknowledged`, or for a `source` that was deleted meanwhile.
     """
     variable = EnvironmentVariable(organization=organization, created_by=by)
     with changing(organization):
-        _take_key(variable, key)
+        _take_key(variable, key, acknowledged=acknowledged)
         _take_value(variable, value, by)
         variable.save(force_insert=True)
         variable.automations.set(automations)
@@ -53,19 +61,19 @@ def change_variable(
     key: str,
     value: Value,
     automations: Iterable[Automation],
+    acknowledged: bool = False,
 ) -> EnvironmentVariable:
     """Store what changed; a direct value without text keeps the stored one.
 
-    Raises ValidationError if another variable of the organization has that `key`, or for a `source` that was deleted
-    meanwhile, and EnvironmentVariable.DoesNotExist if the variable itself was.
+    Raises ValidationError as `add_variable` does, and EnvironmentVariable.DoesNotExist if the variable itself was.
     """
     organization = variable.organization
     with changing(organization):
         variable = EnvironmentVariable.objects.get(pk=variable.pk)
-        changed = _changed_fields(variable, key, value, automations)
+        changed = _changed_fields(variable, key, value, automations, acknowledged=acknowledged)
         if not changed:
             return variable
-        _take_key(variable, key)
+        _take_key(variable, key, acknowledged=acknowledged)
         _take_value(variable, value, by)
         variable.save()
         variable.automations.set(automations)
@@ -84,13 +92,18 @@ def delete_variable(variable: EnvironmentVariable, by: User | None) -> None:
         variable.delete()
 
 
-def _take_key(variable: EnvironmentVariable, key: str) -> None:
+def _take_key(variable: EnvironmentVariable, key: str, *, acknowledged: bool) -> None:
+    if reason := reason_to_refuse(key):
+        raise ValidationError({"key": _("%(key)s is refused. %(reason)s") % {"key": key, "reason": reason}})
+    if (reason := reason_to_ask(key)) and not acknowledged:
+        raise ValidationError({"acknowledged": _("%(key)s: %(reason)s") % {"key": key, "reason": reason}})
     others = EnvironmentVariable.objects.filter(organization=variable.organization, key=key).exclude(pk=variable.pk)
     if others.exists():
         raise ValidationError(
             {"key": _("The organization has a variable with this key. Edit that one, or choose another key.")}
         )
     variable.key = key
+    variable.acknowledged = bool(reason)
 
 
 def _take_value(variable: EnvironmentVariable, value: Value, by: User | None) -> None:
@@ -109,7 +122,7 @@ def _take_value(variable: EnvironmentVariable, value: Value, by: User | None) ->
 
 
 def _changed_fields(
-    variable: EnvironmentVariable, key: str, value: Value, automations: Iterable[Automation]
+    variable: EnvironmentVariable, key: str, value: Value, automations: Iterable[Automation], *, acknowledged: bool
 ) -> list[str]:
     """Return the names of the fields that differ from what is stored, by the form's names."""
     before = {
@@ -117,12 +130,14 @@ def _changed_fields(
         "source": (variable.source, variable.provider, variable.credential),
         "secret_name": Reference(variable.secret_name, variable.json_key),
         "automations": set(variable.automations.all()),
+        "acknowledged": variable.acknowledged,
     }
     after = {
         "key": key,
         "source": (value.source, value.provider, value.credential),
         "secret_name": value.reference,
         "automations": set(automations),
+        "acknowledged": acknowledged and bool(reason_to_ask(key)),
     }
     changed = [name for name, now in after.items() if before[name] != now]
     return [*changed, "value"] if value.text and value.text != _stored_text(variable) else changed

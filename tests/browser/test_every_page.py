@@ -5,6 +5,8 @@ A broken rule of the Content-Security-Policy is a console error, which `open_pag
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -14,6 +16,7 @@ from credentials.testing import run_connection_test
 from envvars.models import EnvironmentVariable
 from envvars.references import Reference
 from envvars.services.automations import add_automation
+from envvars.services.tokens import add_token, revoke_token
 from envvars.services.variables import Value, add_variable
 from organizations.models import Organization, User
 from organizations.services.organizations import create_organization
@@ -40,6 +43,11 @@ def furnished(acme: Organization, alice: User, bob: User, aws_prod: Credential, 
     automation = add_automation(
         acme, alice, name="Invoice crew", slug="invoice-crew", variables=[direct, password, mistyped]
     )
+    token, _text = add_token(automation, alice, name="Cluster", lifetime=timedelta(days=90), uuid=uuid4())
+    ended, _text = add_token(automation, alice, name="Laptop " * 14, lifetime=timedelta(days=90), uuid=uuid4())
+    revoke_token(ended, alice)
+    address = Value(Source.DIRECT, text="http://proxy.example")
+    proxy = add_variable(acme, alice, key="HTTPS_PROXY", value=address, acknowledged=True)
     run_connection_test(aws_prod, alice, "crewai/no-such-secret")
     payroll = add_automation(acme, alice, name="Payroll crew", slug="payroll-crew", variables=[direct])
     restrict_to(payroll, alice.memberships.get(organization=acme), {bob: [Grant.READ]})
@@ -69,6 +77,11 @@ def furnished(acme: Organization, alice: User, bob: User, aws_prod: Credential, 
         "automation-restricted": f"{base}/automations/{payroll.uuid}/",
         "automation-shared": f"{base}/automations/{payroll.uuid}/access/",
         "automation-delete": f"{base}/automations/{automation.uuid}/delete/",
+        "automation-tokens": f"{base}/automations/{automation.uuid}/#tokens-heading",
+        "token-add": f"{base}/automations/{automation.uuid}/tokens/add/",
+        "token-rotate": f"{base}/service-tokens/{token.uuid}/rotate/",
+        "token-revoke": f"{base}/service-tokens/{token.uuid}/revoke/",
+        "variable-name-asked": f"{base}/environment-variables/{proxy.uuid}/edit/",
         "password": "/account/password/",
         "sign-out": "/account/logout/",
         "not-found": f"{base}/no-such-page/",

@@ -1,7 +1,9 @@
 """crewadmin.admin and the admin of every app: support staff look at metadata, change nothing and guess nothing."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib import admin
@@ -15,6 +17,7 @@ from credentials.models import ConnectionTest, Credential
 from crewadmin.admin import ReadOnlyAdmin
 from crewadmin.sealing import SealedField
 from envvars.models import Automation, EnvironmentVariable
+from envvars.services.tokens import add_token
 from organizations.models import AuditEvent, DataKey, Organization, User
 
 from .conftest import CANARY, read_column
@@ -43,7 +46,8 @@ def rows(
         organization=acme, provider="aws", credential=credential, credential_version=1, person_label="Alice", ok=True
     )
     Credential.objects.filter(pk=credential.pk).update(last_test=test)
-    found: list[Any] = [credential, variable, automation, test, acme, alice]
+    token, _text = add_token(automation, alice, name="Cluster", lifetime=timedelta(days=30), uuid=uuid4())
+    found: list[Any] = [credential, variable, automation, token, test, acme, alice]
     found += [acme.roles.first(), acme.memberships.first(), acme.audit_events.first()]
     return {type(row): row for row in found}
 

@@ -63,9 +63,10 @@ REVEALED = {
     "credentials/forms.py": 1,  # what is stored stays, where a form leaves a secret blank
     "credentials/services.py": 1,  # what changed, by name
     "crewadmin/sealing.py": 2,  # on the way into the database: a value, a data key
-    "envvars/delivery.py": 4,  # to whoever receives the values
+    "envvars/delivery/formats.py": 1,  # to whoever receives the values
     "envvars/references.py": 2,  # the whole text, or one key out of a JSON secret
     "envvars/services/variables.py": 1,  # what changed, by name
+    "envvars/views/tokens.py": 1,  # a new service token, to the person who made it, once
     "credentials/providers/aws/client.py": 2,  # the keys, to the cloud's client
     "credentials/providers/aws/provider.py": 1,  # into the form that checks their shape
     "credentials/providers/aws/vault.py": 3,  # the keys apart; the External ID, to the cloud

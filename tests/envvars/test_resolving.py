@@ -194,7 +194,7 @@ def test_no_transaction_is_open_while_secrets_are_read(
 def test_nobody_sees_a_value_that_was_not_written_down(
     acme: Organization, crew: Automation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_arguments: Any) -> None:
+    def broken(*_arguments: Any, **_options: Any) -> None:
         raise DatabaseError("The audit log cannot be written.")
 
     store_direct(acme, "LOG_LEVEL", "debug", [crew])

@@ -70,7 +70,7 @@ def test_every_address_of_an_organization_but_its_start_asks_for_a_level() -> No
 
 
 #: Parts of the names of addresses that change something, or lead to it. A policy names the organization's secrets.
-CHANGING = ("_add", "_edit", "_delete", "_access", "_make_default", "_policy", "_trust")
+CHANGING = ("_add", "_edit", "_delete", "_access", "_make_default", "_policy", "_trust", "_rotate", "_revoke")
 
 
 def test_addresses_that_change_something_ask_for_manage_and_the_others_for_read() -> None:
@@ -83,7 +83,8 @@ def test_addresses_that_change_something_ask_for_manage_and_the_others_for_read(
 
 def test_addresses_for_everybody_are_those_that_need_no_sign_in() -> None:
     open_to_all = {url.name for url in every_url() if not getattr(url.view, "login_required", True)}
-    declared = {url.name for url in every_url() if url.rule and url.rule.audience == Audience.EVERYBODY}
+    audiences = (Audience.EVERYBODY, Audience.AUTOMATIONS)  # a service token is no sign-in
+    declared = {url.name for url in every_url() if url.rule and url.rule.audience in audiences}
     assert {name for name in open_to_all if not name.startswith("admin:")} == declared
 
 

@@ -32,7 +32,7 @@ class Missing:
         self.uuid = uuid4()
 
 
-MISSING: Rows = dict.fromkeys(("credential", "variable", "automation"), Missing())
+MISSING: Rows = dict.fromkeys(("credential", "variable", "automation", "token"), Missing())
 
 
 def statuses(
