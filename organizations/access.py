@@ -162,6 +162,7 @@ class Rule:
     audience: Audience
     feature: Feature | None = None
     level: Level = Level.NONE
+    owner: bool = False
 
 
 P = ParamSpec("P")
@@ -199,9 +200,11 @@ def signed_in(view: View[P]) -> View[P]:
 
 
 def require(
-    feature: Feature | None = None, level: Level = Level.NONE
+    feature: Feature | None = None, level: Level = Level.NONE, *, owner: bool = False
 ) -> Callable[[View[P]], Callable[..., HttpResponse]]:
     """Guard a view whose URL has `organization`: an active membership (else 404), then the level (else 403).
+
+    With `owner` the member must have the Owner role (else 403).
 
     The view gets an OrganizationRequest instead of the argument.
     """
@@ -212,12 +215,14 @@ def require(
             _enter(request, organization)
             if feature is not None and request.access.level(feature) < level:
                 raise PermissionDenied
+            if owner and request.membership.role.kind != Role.Kind.OWNER:
+                raise PermissionDenied
             try:
                 return view(request, *args, **kwargs)
             except ObjectDoesNotExist:  # deleted by somebody else while the view was at work
                 raise Http404 from None
 
-        return _declare(guarded, Rule(Audience.MEMBERS, feature, level))
+        return _declare(guarded, Rule(Audience.MEMBERS, feature, level, owner))
 
     return decorate
 
