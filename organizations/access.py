@@ -68,11 +68,15 @@ class FeatureAccess:
 
 @dataclass(frozen=True)
 class Access:
-    """What one member may do in one organization: an attribute for each feature, named as the feature."""
+    """What one member may do in one organization: an attribute for each feature, named as the feature.
+
+    `owner` is who reads the audit log, which is no feature: no role of the organization's own can give it.
+    """
 
     secret_providers: FeatureAccess
     workload_identity_configs: FeatureAccess
     environment_variables: FeatureAccess
+    owner: bool = False
 
     def level(self, feature: Feature) -> Level:
         """Return the level for a feature."""
@@ -133,7 +137,8 @@ def set_levels(role: Role, levels: Mapping[Feature, Level]) -> None:
 
 def access_of(membership: Membership) -> Access:
     """Return what a member may do now."""
-    return Access(**{feature: FeatureAccess(level) for feature, level in levels_of(membership.role).items()})
+    levels = {str(feature): FeatureAccess(level) for feature, level in levels_of(membership.role).items()}
+    return Access(**levels, owner=membership.role.kind == Role.Kind.OWNER)
 
 
 def people_with(organization: Organization, feature: Feature, level: Level) -> list[User]:
@@ -215,7 +220,7 @@ def require(
             _enter(request, organization)
             if feature is not None and request.access.level(feature) < level:
                 raise PermissionDenied
-            if owner and request.membership.role.kind != Role.Kind.OWNER:
+            if owner and not request.access.owner:
                 raise PermissionDenied
             try:
                 return view(request, *args, **kwargs)

@@ -5,17 +5,13 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
-from .models import Role
-
 
 def frame(request: HttpRequest) -> dict[str, Any]:
     """Return the frame's variables without asking the database: `require` put the rows on the request."""
     memberships = getattr(request, "memberships", [])
-    membership = getattr(request, "membership", None)
     return {
         "demo": settings.AWS_SANDBOX_URL is not None,
         "organization": getattr(request, "organization", None),
         "organizations": [membership.organization for membership in memberships],
         "levels": getattr(request, "access", None),
-        "is_owner": membership is not None and membership.role.kind == Role.Kind.OWNER,
     }

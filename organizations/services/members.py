@@ -1,8 +1,5 @@
 """Decide and write: members."""
 
-from django.core.exceptions import ValidationError
-from django.utils.translation import gettext as _
-
 from ..audit import changing, record
 from ..models import AuditEvent, Membership, Organization, Role, User
 
@@ -19,17 +16,21 @@ def add_member(organization: Organization, user: User, role: Role, *, by: User |
     return membership
 
 
-def suspend_member(membership: Membership, by: User | None) -> None:
-    """Close the organization to an active member until somebody opens it again.
+class LastOwnerError(Exception):
+    """The last active owner of an organization stays its owner."""
 
-    Raises ValidationError for the last active owner, and Membership.DoesNotExist if the member was removed meanwhile.
+
+def suspend(membership: Membership, by: User | None) -> None:
+    """Shut an active member out, from the next request on.
+
+    Raises LastOwnerError, and Membership.DoesNotExist if the member is gone.
     """
     with changing(membership.organization):
         membership = Membership.objects.select_related("organization", "user", "role").get(pk=membership.pk)
         if membership.state != State.ACTIVE:
             return
         if _is_last_owner(membership):
-            raise ValidationError(_("This is the last active owner. Make somebody else an owner first."))
+            raise LastOwnerError
         membership.state = State.SUSPENDED
         membership.save(update_fields=["state"])
         record(membership.organization, by, AuditEvent.Action.MEMBER_SUSPENDED, membership.user)

@@ -115,7 +115,8 @@ def test_it_asks_for_a_fresh_proof(acme: Organization, alice: User) -> None:
 
 # --- Spreadsheets ---------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    "start", ["=", "+", "-", "@", "\t", "\r", "\0", "\n", "＝", "＋", "－", "＠", " =", "\u00a0@", " \t-"]
+    "start",
+    ["=", "+", "-", "@", "\t", "\r", "\0", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20", " =", "\u00a0@", " \t-"],
 )
 def test_a_cell_that_a_spreadsheet_could_run_is_text(start: str) -> None:
     assert safe_cell(f"{start}cmd|' /C calc'!A0") == f"'{start}cmd|' /C calc'!A0"
