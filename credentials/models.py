@@ -89,6 +89,7 @@ class Credential(Restrictable):  # type: ignore[django-manager-missing]  # of gu
             ("read_credential", "Read a restricted credential"),
             ("use_credential", "Use a restricted credential"),
             ("manage_credential", "Manage a restricted credential"),
+            ("retest_credential", "Test a credential again, as support staff"),
         ]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["organization", "name"], name="credential_name_in_organization"),

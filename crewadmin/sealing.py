@@ -16,7 +16,7 @@ import hmac
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 from uuid import UUID
@@ -187,13 +187,18 @@ def _data_keys() -> "models.QuerySet[Any]":
     return cast("models.QuerySet[Any]", apps.get_model(settings.DATA_KEY_MODEL)._default_manager.all())
 
 
-def keyed_hash(organization_id: int, purpose: str, message: bytes) -> bytes:
-    """Return a hash (32 bytes) that only a holder of the organization's first data key can make or check.
+def keyed_hasher(organization_id: int, purpose: str) -> Callable[[bytes], bytes]:
+    """Return the function that hashes (32 bytes) as only a holder of the organization's first data key can.
 
-    `purpose` keeps hashes for different uses apart.
+    `purpose` keeps hashes for different uses apart. The key is read once; many messages then cost no query.
     """
     key = hmac.digest(key_ring.first(organization_id).key, b"crewadmin hash " + purpose.encode(), "sha256")
-    return hmac.digest(key, message, "sha256")
+    return lambda message: hmac.digest(key, message, "sha256")
+
+
+def keyed_hash(organization_id: int, purpose: str, message: bytes) -> bytes:
+    """Return one hash of `keyed_hasher`."""
+    return keyed_hasher(organization_id, purpose)(message)
 
 
 # --- Sealing one value ----------------------------------------------------------------------------------------------

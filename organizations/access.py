@@ -69,11 +69,15 @@ class FeatureAccess:
 
 @dataclass(frozen=True)
 class Access:
-    """What one member may do in one organization: an attribute for each feature, named as the feature."""
+    """What one member may do in one organization: an attribute for each feature, named as the feature.
+
+    `owner` is who reads the audit log, which is no feature: no role of the organization's own can give it.
+    """
 
     secret_providers: FeatureAccess
     workload_identity_configs: FeatureAccess
     environment_variables: FeatureAccess
+    owner: bool = False
 
     def level(self, feature: Feature) -> Level:
         """Return the level for a feature."""
@@ -134,7 +138,8 @@ def set_levels(role: Role, levels: Mapping[Feature, Level]) -> None:
 
 def access_of(membership: Membership) -> Access:
     """Return what a member may do now."""
-    return Access(**{feature: FeatureAccess(level) for feature, level in levels_of(membership.role).items()})
+    levels = {str(feature): FeatureAccess(level) for feature, level in levels_of(membership.role).items()}
+    return Access(**levels, owner=membership.role.kind == Role.Kind.OWNER)
 
 
 def people_with(organization: Organization, feature: Feature, level: Level) -> list[User]:
@@ -164,6 +169,7 @@ class Rule:
     audience: Audience
     feature: Feature | None = None
     level: Level = Level.NONE
+    owner: bool = False
 
 
 P = ParamSpec("P")
@@ -206,9 +212,11 @@ def automations(view: View[P]) -> View[P]:
 
 
 def require(
-    feature: Feature | None = None, level: Level = Level.NONE
+    feature: Feature | None = None, level: Level = Level.NONE, *, owner: bool = False
 ) -> Callable[[View[P]], Callable[..., HttpResponse]]:
     """Guard a view whose URL has `organization`: an active membership (else 404), then the level (else 403).
+
+    With `owner` the member must have the Owner role (else 403).
 
     The view gets an OrganizationRequest instead of the argument.
     """
@@ -219,12 +227,14 @@ def require(
             _enter(request, organization)
             if feature is not None and request.access.level(feature) < level:
                 raise PermissionDenied
+            if owner and not request.access.owner:
+                raise PermissionDenied
             try:
                 return view(request, *args, **kwargs)
             except ObjectDoesNotExist:  # deleted by somebody else while the view was at work
                 raise Http404 from None
 
-        return _declare(guarded, Rule(Audience.MEMBERS, feature, level))
+        return _declare(guarded, Rule(Audience.MEMBERS, feature, level, owner))
 
     return decorate
 

@@ -1,21 +1,29 @@
 """The audit log: one event for every change, test and delivery, in the transaction of what it tells of.
 
 Events of an organization form a chain: each carries an HMAC over its own content and the hash of the one before, under
-a key that only the application has. Writing takes the organization's row lock, so that the chain has one order.
+a key that only the application has. Writing takes the organization's row lock, so that the chain has one order. The
+organization's `AuditHead` tells how many events there are and how the newest ends, under a hash of the same key.
+
+Detectable (`manage.py verify_audit` names the row): an event edited, deleted, moved, put in between or cut off at the
+end, by whoever can write the database but has no key. Not detectable: a restored older copy of the whole database, or
+of one organization's events together with its head; keep an export elsewhere for that (its hashes are the chain's). Nor
+what whoever holds FERNET_KEYS as well writes anew. The model refuses changes; there are no database triggers, because
+they stop nobody who may drop them, and SQLite drops them silently whenever a migration rebuilds the table.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Protocol
 from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
-from crewadmin.sealing import keyed_hash
+from crewadmin.sealing import keyed_hasher
 
-from .models import AuditEvent, Organization, User
+from .models import AuditEvent, AuditHead, Organization, User
 
 #: Everything that an event may tell beyond who, what and when. Names and counts; never a value.
 DETAIL_NAMES = frozenset(
@@ -31,10 +39,16 @@ DETAIL_NAMES = frozenset(
         "automations",
         "holder",
         "grants",
+        "format",  # of an export
+        "filters",  # of an export: their names
+        "kind",  # of what support staff looked at
+        "rows",  # how many of them a list showed
     }
 )
 
 Detail = str | int | list[str]
+
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 class Target(Protocol):
@@ -70,25 +84,35 @@ def record(
     details = dict(details or {})
     if unknown := set(details) - DETAIL_NAMES:
         raise ValueError(f"Not an audit detail: {', '.join(sorted(unknown))}")
-    last = AuditEvent.objects.filter(organization=organization).order_by("-id").values_list("hash", flat=True).first()
+    head, _new = AuditHead.objects.get_or_create(organization=organization)
     event = AuditEvent(
         organization=organization,
-        created_at=timezone.now(),
+        # Never before the event before it, whatever the clock does: the order of events is the order in time.
+        created_at=max(timezone.now(), head.last_at or _EARLIEST),
         actor=actor,
         actor_label=actor.email if actor else (label or "command line")[:254],
         action=action,
         target_uuid=target.uuid,
         target_label=str(target)[:255],
         details=details,
-        previous_hash=bytes(last or b""),
+        previous_hash=bytes(head.last_hash),
     )
-    event.hash = hash_of(event)
+    hasher = hasher_of(organization)
+    event.hash = hasher(content_of(event))
     event.save(force_insert=True)
+    head.count, head.last_hash, head.last_at = head.count + 1, event.hash, event.created_at
+    head.seal = hasher(content_of_head(head))
+    head.save(force_update=True)
     return event
 
 
-def hash_of(event: AuditEvent) -> bytes:
-    """Return the hash (32 bytes) that an event must carry."""
+def hasher_of(organization: Organization) -> Callable[[bytes], bytes]:
+    """Return the function that hashes an organization's events and head. Raises SealError if its key does not open."""
+    return keyed_hasher(organization.pk, "audit")
+
+
+def content_of(event: AuditEvent) -> bytes:
+    """Return what an event's hash is made over."""
     content = [
         event.uuid.hex,
         event.created_at.isoformat(),
@@ -99,4 +123,10 @@ def hash_of(event: AuditEvent) -> bytes:
         event.details,
         bytes(event.previous_hash).hex(),
     ]
-    return keyed_hash(event.organization_id, "audit", json.dumps(content, sort_keys=True).encode())
+    return json.dumps(content, sort_keys=True).encode()
+
+
+def content_of_head(head: AuditHead) -> bytes:
+    """Return what a head's seal is made over; events begin differently, so that neither passes for the other."""
+    last_at = head.last_at.isoformat() if head.last_at else ""
+    return f"head {head.count} {bytes(head.last_hash).hex()} {last_at}".encode()

@@ -7,6 +7,7 @@ from django.contrib.auth.base_user import BaseUserManager
 from django.contrib.auth.models import AbstractBaseUser, Group, PermissionsMixin
 from django.db import models
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 from guardian.models import GroupObjectPermissionBase
 
@@ -41,6 +42,8 @@ class User(AbstractBaseUser, PermissionsMixin):  # type: ignore[django-manager-m
     is_staff = models.BooleanField(_("may open Django admin"), default=False)
     is_active = models.BooleanField(_("active"), default=True)
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
+    #: Part of every session's hash: one more, and the person is signed out everywhere.
+    session_epoch = models.PositiveIntegerField(default=0, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -51,9 +54,15 @@ class User(AbstractBaseUser, PermissionsMixin):  # type: ignore[django-manager-m
     class Meta:
         verbose_name = _("person")
         verbose_name_plural = _("people")
+        permissions = [("end_sessions", "Can sign a person out everywhere")]
 
     def __str__(self) -> str:
         return self.name or self.email
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Return what a session must carry to count; Django makes it of the password alone."""
+        value = f"{self.session_epoch}:{self.password}"
+        return salted_hmac("organizations.User.session", value, secret=secret, algorithm="sha256").hexdigest()
 
 
 class Organization(models.Model):  # type: ignore[django-manager-missing]  # of guardian's untyped reverse relation
@@ -141,6 +150,7 @@ class Membership(models.Model):
         verbose_name = _("membership")
         verbose_name_plural = _("memberships")
         default_permissions = ("view",)
+        permissions = [("suspend_membership", "Can suspend a member")]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["organization", "user"], name="one_membership_per_person"),
         ]
@@ -174,6 +184,26 @@ class DataKey(models.Model):
 
     def __str__(self) -> str:
         return str(self.uuid)
+
+
+class AppendOnlyError(Exception):
+    """Events of the audit log are written once; nobody changes or deletes them."""
+
+
+class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
+    """Events always start with their organization, and stay as they were written."""
+
+    def for_organization(self, organization: Organization) -> "AuditEventQuerySet":
+        """Return an organization's events, newest first."""
+        return self.filter(organization=organization).order_by("-id")
+
+    def update(self, **fields: Any) -> int:
+        """Refuse."""
+        raise AppendOnlyError
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Refuse."""
+        raise AppendOnlyError
 
 
 def _audit_actions() -> list[tuple[str, Any]]:
@@ -214,9 +244,17 @@ class AuditEvent(models.Model):
         TOKEN_CREATED = "token:created", _("created a service token")
         TOKEN_ROTATED = "token:rotated", _("rotated a service token")
         TOKEN_REVOKED = "token:revoked", _("revoked a service token")
+        MEMBER_SUSPENDED = "member:suspended", _("suspended a member")
+        MEMBER_SESSIONS_ENDED = "member:sessions_ended", _("signed a member out everywhere")
+        AUDIT_EXPORTED = "audit:exported", _("exported the audit log")
+        SUPPORT_LOOKED = "support:looked", _("looked at an object, as support staff")
+        SUPPORT_LISTED = "support:listed", _("looked at a list, as support staff")
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="audit_events")
+    # Whoever could delete an organization with its log could delete the log. Its indexes are the ones below.
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="audit_events", db_index=False
+    )
     created_at = models.DateTimeField(default=timezone.now)
     actor = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     actor_label = models.CharField(max_length=254)
@@ -227,16 +265,55 @@ class AuditEvent(models.Model):
     previous_hash = models.BinaryField(max_length=32)
     hash = models.BinaryField(max_length=32)
 
+    objects = AuditEventQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("audit event")
         verbose_name_plural = _("audit events")
         default_permissions = ("view",)
+        # One for each filter of the audit log's page, so that a page costs the same however long the log is.
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["organization", "-id"], name="audit_newest_first"),
+            models.Index(fields=["organization", "actor_label", "-id"], name="audit_by_person"),
+            models.Index(fields=["organization", "action", "-id"], name="audit_by_action"),
+            models.Index(fields=["organization", "target_uuid", "-id"], name="audit_by_object"),
+            models.Index(fields=["organization", "target_label", "-id"], name="audit_by_object_name"),
+            models.Index(fields=["organization", "created_at", "id"], name="audit_by_time"),
         ]
 
     def __str__(self) -> str:
         return f"{self.actor_label} {self.get_action_display()}: {self.target_label}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Write a new event; refuse to write one again."""
+        if not self._state.adding:
+            raise AppendOnlyError
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Refuse."""
+        raise AppendOnlyError
+
+
+class AuditHead(models.Model):
+    """Where an organization's audit log ends: how many events, the newest one's hash and time, and a seal over these.
+
+    Written with each event (see organizations.audit), so that events cut off at the end are missed.
+    """
+
+    organization = models.OneToOneField(
+        Organization, on_delete=models.PROTECT, primary_key=True, related_name="audit_head"
+    )
+    count = models.PositiveBigIntegerField(default=0)
+    last_hash = models.BinaryField(max_length=32, default=bytes)
+    last_at = models.DateTimeField(null=True)
+    seal = models.BinaryField(max_length=32, default=bytes)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.count} events"
 
 
 def public_id(value: object) -> UUID | None:

@@ -2,8 +2,10 @@
 
 from django.urls import path
 
-from .views import home
+from .views import audit_log, home
 
 urlpatterns = [
     path("", home.organization_home, name="organization_home"),
+    path("settings/audit-log/", audit_log.audit_log, name="audit_list"),
+    path("settings/audit-log/export/", audit_log.audit_export, name="audit_export"),
 ]

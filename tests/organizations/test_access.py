@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import include, path
@@ -21,7 +22,7 @@ from organizations.access import (
     rule_of,
     set_levels,
 )
-from organizations.models import Organization, OrganizationGroupPermission, Role, User
+from organizations.models import AuditEvent, AuditHead, Organization, OrganizationGroupPermission, Role, User
 from organizations.services.roles import create_role
 
 from .conftest import put_into_state
@@ -64,9 +65,16 @@ def test_every_address_of_an_organization_is_for_its_members_and_no_other_is() -
     assert {url.name for url in every_url() if url.rule and url.rule.audience == Audience.MEMBERS} == of_organizations
 
 
-def test_every_address_of_an_organization_but_its_start_asks_for_a_level() -> None:
-    assert [url.name for url in organization_urls() if url.rule and url.rule.feature is None] == ["organization_home"]
-    assert all(url.rule and url.rule.level for url in organization_urls() if url.name != "organization_home")
+#: Addresses for owners only, by what their names start with.
+FOR_OWNERS = ("audit_",)
+
+
+def test_every_address_of_an_organization_but_its_start_asks_for_a_level_or_for_an_owner() -> None:
+    for url in organization_urls():
+        assert url.rule
+        assert url.rule.owner == url.name.startswith(FOR_OWNERS), url.name
+        asks_for_a_level = url.rule.feature is not None and url.rule.level > Level.NONE
+        assert asks_for_a_level != (url.rule.owner or url.name == "organization_home"), url.name
 
 
 #: Parts of the names of addresses that change something, or lead to it. A policy names the organization's secrets.
@@ -75,7 +83,7 @@ CHANGING = ("_add", "_edit", "_delete", "_access", "_make_default", "_policy", "
 
 def test_addresses_that_change_something_ask_for_manage_and_the_others_for_read() -> None:
     for url in organization_urls():
-        if url.name != "organization_home":
+        if url.name != "organization_home" and not url.name.startswith(FOR_OWNERS):
             assert url.rule
             expected = Level.MANAGE if any(part in url.name for part in CHANGING) else Level.READ
             assert (url.name, url.rule.level) == (url.name, expected)
@@ -165,7 +173,7 @@ def test_an_unknown_level_is_refused(role: Role) -> None:
 def test_access_has_an_attribute_for_every_feature(acme: Organization, alice: User) -> None:
     access = access_of(alice.memberships.get())
     assert {access.level(feature) for feature in Feature} == {Level.MANAGE}
-    assert set(Access.__dataclass_fields__) == {str(feature) for feature in Feature}
+    assert set(Access.__dataclass_fields__) == {"owner", *(str(feature) for feature in Feature)}
 
 
 def test_levels_count_in_their_own_organization_only(acme: Organization, umbrella: Organization) -> None:
@@ -179,6 +187,8 @@ def test_levels_vanish_with_the_organization(acme: Organization, role: Role) -> 
     set_levels(role, {Feature.SECRET_PROVIDERS: Level.MANAGE})
     group = role.group
     acme.memberships.all().delete()
+    AuditHead.objects.all().delete()
+    models.QuerySet(AuditEvent).delete()  # its own query refuses, and so the organization would stay
     acme.delete()
     assert not OrganizationGroupPermission.objects.filter(group=group).exists()
 
