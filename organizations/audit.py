@@ -31,6 +31,7 @@ DETAIL_NAMES = frozenset(
         "automations",
         "holder",
         "grants",
+        "kind",
     }
 )
 

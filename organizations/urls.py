@@ -2,8 +2,10 @@
 
 from django.urls import path
 
-from .views import home
+from .views import home, organization
 
 urlpatterns = [
     path("", home.organization_home, name="organization_home"),
+    path("settings/organization/", organization.organization_settings, name="organization_settings"),
+    path("settings/organization/edit/", organization.organization_settings_edit, name="organization_settings_edit"),
 ]

@@ -161,7 +161,7 @@ def names_read_by(source: str) -> set[str]:
                 names.add(texts[0])
             case ast.Name(id="read_switch"):
                 names.add(texts[0])
-            case ast.Name(id="read_key" | "read_keys"):
+            case ast.Name(id="read_key" | "read_keys" | "read_optional"):
                 names |= {texts[0], f"{texts[0]}_FILE"}
     return names
 

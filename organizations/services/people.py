@@ -1,0 +1,9 @@
+"""Decide and write: people themselves."""
+
+from ..models import User
+
+
+def change_profile(user: User, *, name: str) -> None:
+    """Change what a person is called. It belongs to no organization, and audit events carry the address."""
+    user.name = name
+    user.save(update_fields=["name"])
