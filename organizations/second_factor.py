@@ -84,11 +84,14 @@ class _AnswerField(forms.JSONField):
             raise refused
         try:
             answer = super().to_python(value)
-        except RecursionError:
+        except (RecursionError, ValueError):  # too deep, or a number too long
             raise refused from None
         if answer is not None and not _is_plain(answer):
             raise refused
         return answer
+
+    def bound_data(self, data: Any, initial: Any) -> None:
+        """Write no answer back into the page: it is good for one time only."""
 
 
 def _is_plain(answer: Any) -> bool:
