@@ -6,6 +6,7 @@ win. The README's table explains each name. Keys may come from a file: `FERNET_K
 
 import os
 from pathlib import Path
+from typing import Any
 
 import bootstrap_wrapper
 import environ
@@ -189,7 +190,7 @@ MFA_FORMS = {
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "crewadmin"
 MFA_RECOVERY_CODES_SHOW_ONCE = True
-# The pages that change a second factor are guarded in crewadmin/urls.py by our own `freshly_proven`: allauth's guard
+# Our own `freshly_proven` guards the pages that change a second factor (organizations/person_urls.py): allauth's guard
 # would keep what was posted in the session.
 MFA_REAUTHENTICATION_REQUIRED = False
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS
@@ -198,7 +199,7 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS
 OIDC_SERVER_URL = issuer_url(env.str("OIDC_SERVER_URL", default=""), "OIDC_SERVER_URL")
 OIDC_PROVIDER_ID = "oidc"  # what stored accounts carry
 SOCIALACCOUNT_ADAPTER = "organizations.single_sign_on.Adapter"
-SOCIALACCOUNT_PROVIDERS = {}
+SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {}
 if OIDC_SERVER_URL:
     SOCIALACCOUNT_PROVIDERS["openid_connect"] = {
         "OAUTH_PKCE_ENABLED": True,

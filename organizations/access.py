@@ -81,6 +81,12 @@ class Access:
         return cast(FeatureAccess, getattr(self, feature)).level
 
 
+class SignedInRequest(HttpRequest):
+    """A request that passed `signed_in`."""
+
+    user: User
+
+
 class OrganizationRequest(HttpRequest):
     """A request that passed `require`: by an active member, in an organization, with what they may do."""
 
@@ -320,18 +326,17 @@ def _enter(request: OrganizationRequest, organization: UUID) -> HttpResponse | N
     request.access = access_of(entered)
     if entered.organization.requires_mfa and not has_second_factor(request.user):
         return _to_set_up(request)
+    request.session.pop(REQUIRED_BY, None)
     return None
 
 
-#: Where the set-up of a second factor was started from; the page of the second factor offers the way back.
-AFTER_SET_UP = "after_second_factor"
+#: Session key: which organization asked for a second factor, and the way back; shown on the page where it is set up.
+REQUIRED_BY = "second_factor_required_by"
 
 
 def _to_set_up(request: OrganizationRequest) -> HttpResponse:
-    """Lead a member to the page of the second factor, and remember the way back."""
-    request.session[AFTER_SET_UP] = _page_of(request)
-    needed = _("%(organization)s requires a second factor. Set one up to go on.")
-    messages.warning(request, needed % {"organization": request.organization})
+    """Lead a member to the page of the second factor, which says why and offers the way back."""
+    request.session[REQUIRED_BY] = {"name": request.organization.name, "back": _page_of(request)}
     return _lead_to(request, reverse("mfa_index"))
 
 

@@ -57,7 +57,5 @@ def _end_or_note_use(request: HttpRequest) -> None:
 
 
 def _is_over(session: SessionBase, now: float) -> bool:
-    return (
-        now - session[_USED_AT] > settings.SESSION_IDLE_SECONDS
-        or now - session[_SIGNED_IN_AT] > settings.SESSION_ABSOLUTE_SECONDS
-    )
+    idle, age = now - session[_USED_AT], now - session[_SIGNED_IN_AT]
+    return bool(idle > settings.SESSION_IDLE_SECONDS or age > settings.SESSION_ABSOLUTE_SECONDS)

@@ -38,9 +38,9 @@ def reseal_second_factors() -> int:
     After this, and a rotation of the data keys, an older key may be taken away. Raises SealError, with nothing of that
     row changed, for one that none of FERNET_KEYS opens.
     """
-    rows = Authenticator.objects.exclude(type=Authenticator.Type.WEBAUTHN)
-    for row in rows.iterator():
+    rows = list(Authenticator.objects.exclude(type=Authenticator.Type.WEBAUTHN))
+    for row in rows:
         sealed = {name: open_for_person(PURPOSE, row.data[name]) for name in _SEALED if name in row.data}
         row.data |= {name: seal_for_person(PURPOSE, secret) for name, secret in sealed.items()}
         row.save(update_fields=["data"])
-    return rows.count()
+    return len(rows)

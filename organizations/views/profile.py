@@ -1,19 +1,19 @@
 """A person's own page."""
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from ..access import signed_in
+from ..access import SignedInRequest, signed_in
 from ..forms import ProfileForm
 from ..services.people import change_profile
 
 
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
-def profile(request: HttpRequest) -> HttpResponse:
+def profile(request: SignedInRequest) -> HttpResponse:
     """Show who somebody is, and change what they are called; the address is the login and stays."""
     form = ProfileForm(request.POST if request.method == "POST" else None, initial={"name": request.user.name})
     if request.method == "POST" and form.is_valid():

@@ -1,19 +1,19 @@
 """Where a person is signed in."""
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
-from ..access import signed_in
+from ..access import SignedInRequest, signed_in
 from ..services.sessions import end_session, end_sessions, sessions_of
 
 
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
-def sessions(request: HttpRequest) -> HttpResponse:
+def sessions(request: SignedInRequest) -> HttpResponse:
     """List a person's sessions; end one of the others (`session`, its public id), or all of them."""
     current = request.session.session_key
     if request.method == "POST":
