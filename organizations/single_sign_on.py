@@ -9,6 +9,7 @@ from time import time
 from typing import Any
 
 import requests
+from allauth.account.internal.emailkit import valid_email_or_none
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialAccount, SocialLogin
@@ -109,7 +110,9 @@ def _claims(sociallogin: SocialLogin) -> dict[str, Any] | None:
 
 def _verified_email(claims: dict[str, Any]) -> str:
     """Return the address if the provider says that it is verified. The text "false" is not; some send texts."""
-    return str(claims.get("email", "")) if claims.get("email_verified") in (True, "true") else ""
+    if claims.get("email_verified") not in (True, "true"):
+        return ""
+    return valid_email_or_none(str(claims.get("email"))) or ""
 
 
 def _person_with(email: str) -> User | None:

@@ -11,6 +11,7 @@ from allauth.socialaccount.providers.base.constants import AuthProcess
 from allauth.socialaccount.providers.openid_connect import views as openid_connect
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from requests import RequestException
@@ -20,7 +21,7 @@ from ..single_sign_on import to_sign_in
 
 _log = logging.getLogger(__name__)
 #: What a provider that is away, or answers something else than it should, makes allauth raise.
-_UNUSABLE = (RequestException, LookupError, TypeError, ValueError, AttributeError, ImproperlyConfigured)
+_UNUSABLE = (RequestException, LookupError, TypeError, ValueError, AttributeError, ImproperlyConfigured, DataError)
 
 
 @everybody
