@@ -37,5 +37,7 @@ urlpatterns = [
         account.password_reset_from_key_done,
         name="account_reset_password_from_key_done",
     ),
+    # A person's own pages, second factor and single sign-on.
+    path("account/", include("organizations.person_urls")),
     path("support/", admin.site.urls),
 ]

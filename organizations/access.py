@@ -28,10 +28,12 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
+from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 from guardian.shortcuts import assign_perm, remove_perm
 
 from .models import Membership, Organization, OrganizationGroupPermission, Role, User
+from .second_factor import has_second_factor
 
 
 class Feature(StrEnum):
@@ -82,6 +84,12 @@ class Access:
     def level(self, feature: Feature) -> Level:
         """Return the level for a feature."""
         return cast(FeatureAccess, getattr(self, feature)).level
+
+
+class SignedInRequest(HttpRequest):
+    """A request that passed `signed_in`."""
+
+    user: User
 
 
 class OrganizationRequest(HttpRequest):
@@ -187,10 +195,27 @@ OTHERS_RULES: dict[str, Rule] = {
             "account_reset_password_done",
             "account_reset_password_from_key",
             "account_reset_password_from_key_done",
+            "mfa_authenticate",
         ),
         Rule(Audience.EVERYBODY),
     ),
-    **dict.fromkeys(("account_change_password", "account_reauthenticate"), Rule(Audience.SIGNED_IN)),
+    **dict.fromkeys(
+        (
+            "account_change_password",
+            "account_reauthenticate",
+            "account_set_password",
+            "mfa_activate_totp",
+            "mfa_add_webauthn",
+            "mfa_deactivate_totp",
+            "mfa_edit_webauthn",
+            "mfa_generate_recovery_codes",
+            "mfa_reauthenticate",
+            "mfa_reauthenticate_webauthn",
+            "mfa_remove_webauthn",
+            "mfa_view_recovery_codes",
+        ),
+        Rule(Audience.SIGNED_IN),
+    ),
 }
 #: Views of other packages, by the namespace of their URLs.
 NAMESPACE_RULES: dict[str, Rule] = {"admin": Rule(Audience.STAFF)}
@@ -216,15 +241,15 @@ def require(
 ) -> Callable[[View[P]], Callable[..., HttpResponse]]:
     """Guard a view whose URL has `organization`: an active membership (else 404), then the level (else 403).
 
-    With `owner` the member must have the Owner role (else 403).
-
-    The view gets an OrganizationRequest instead of the argument.
+    With `owner` the member must have the Owner role (else 403). A member who owes the organization a second factor is
+    led to the page where it is set up. The view gets an OrganizationRequest instead of the argument.
     """
 
     def decorate(view: View[P]) -> Callable[..., HttpResponse]:
         @wraps(view)
         def guarded(request: OrganizationRequest, organization: UUID, *args: Any, **kwargs: Any) -> HttpResponse:
-            _enter(request, organization)
+            if answer := _enter(request, organization):
+                return answer
             if feature is not None and request.access.level(feature) < level:
                 raise PermissionDenied
             if owner and not request.access.owner:
@@ -242,28 +267,46 @@ def require(
 def freshly_proven(view: View[P]) -> Callable[..., HttpResponse]:
     """Guard what is hard to undo: the person gave a password or a second factor within the last ten minutes.
 
-    Stands below `require`. Otherwise the person is asked, and then led back to the page they came from; what was posted
-    is dropped, not kept in the session, because it may hold secrets.
+    Stands below `require`, or alone around a page of the person's own. Otherwise the person is asked, and then led back
+    to the page they came from; what was posted is dropped, not kept in the session, because it may hold secrets.
     """
 
     @wraps(view)
     def proven(request: OrganizationRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if has_fresh_proof(request):
             return view(request, *args, **kwargs)
-        back = request.get_full_path() if request.method in ("GET", "HEAD") else request.headers.get("Referer", "")
         if request.method not in ("GET", "HEAD"):
             messages.warning(request, _("Nothing was changed yet: first confirm that it is you, then do it again."))
-        if not url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
-            back = reverse("organization_home", args=[request.organization.uuid])
-        return redirect(reverse("account_reauthenticate", query={"next": back}))
+        return _lead_to(request, reverse("account_reauthenticate", query={"next": _page_of(request)}))
 
     return proven
 
 
+def _page_of(request: OrganizationRequest) -> str:
+    """Return the page that a person is on, to come back to: what they open, or where they sent something from."""
+    if request.method in ("GET", "HEAD") and not request.htmx:
+        return request.get_full_path()
+    page = request.headers.get("Referer", "")
+    if url_has_allowed_host_and_scheme(page, {request.get_host()}, require_https=request.is_secure()):
+        return page
+    organization = getattr(request, "organization", None)
+    return reverse("organization_home", args=[organization.uuid]) if organization else reverse("home")
+
+
+def _lead_to(request: OrganizationRequest, address: str) -> HttpResponse:
+    """Send the whole page elsewhere, also when only a part of it was asked for."""
+    return HttpResponseClientRedirect(address) if request.htmx else redirect(address)
+
+
 def has_fresh_proof(request: HttpRequest) -> bool:
-    """Whether the person signed in or proved again who they are within the last ten minutes."""
+    """Whether the person signed in or proved again who they are within the last ten minutes.
+
+    Coming from a single sign-on provider is no proof by itself; when the person last proved it there may be one, see
+    `organizations.adapter`.
+    """
     records = get_authentication_records(request, request.user)
-    return any(time() - record["at"] < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT for record in records)
+    since = time() - settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+    return any(record["at"] > since for record in records if record["method"] != "socialaccount")
 
 
 def rule_of(view: object, url_name: str | None) -> Rule | None:
@@ -281,8 +324,11 @@ def memberships_of(user: User | AnonymousUser) -> list[Membership]:
     return list(memberships.select_related("organization", "role").order_by("organization__name", "organization_id"))
 
 
-def _enter(request: OrganizationRequest, organization: UUID) -> None:
-    """Put the organization of the URL and the member's access on the request. Raises Http404 for a stranger."""
+def _enter(request: OrganizationRequest, organization: UUID) -> HttpResponse | None:
+    """Put the organization of the URL and the member's access on the request. Raises Http404 for a stranger.
+
+    Returns where to go instead, for a member who owes the organization a second factor.
+    """
     request.memberships = memberships_of(request.user)
     entered = next((member for member in request.memberships if member.organization.uuid == organization), None)
     if entered is None:
@@ -290,6 +336,20 @@ def _enter(request: OrganizationRequest, organization: UUID) -> None:
     request.membership = entered
     request.organization = entered.organization
     request.access = access_of(entered)
+    if entered.organization.requires_mfa and not has_second_factor(request.user):
+        return _to_set_up(request)
+    request.session.pop(REQUIRED_BY, None)
+    return None
+
+
+#: Session key: which organization asked for a second factor, and the way back; shown on the page where it is set up.
+REQUIRED_BY = "second_factor_required_by"
+
+
+def _to_set_up(request: OrganizationRequest) -> HttpResponse:
+    """Lead a member to the page of the second factor, which says why and offers the way back."""
+    request.session[REQUIRED_BY] = {"name": request.organization.name, "back": _page_of(request)}
+    return _lead_to(request, reverse("mfa_index"))
 
 
 def _declare(view: V, rule: Rule) -> V:

@@ -41,7 +41,7 @@ DETAIL_NAMES = frozenset(
         "grants",
         "format",  # of an export
         "filters",  # of an export: their names
-        "kind",  # of what support staff looked at
+        "kind",  # of what support staff looked at, or of a second factor
         "rows",  # how many of them a list showed
     }
 )

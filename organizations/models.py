@@ -71,6 +71,7 @@ class Organization(models.Model):  # type: ignore[django-manager-missing]  # of 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     name = models.CharField(_("name"), max_length=100)
     slug = models.SlugField(_("short name"), max_length=50, unique=True)
+    requires_mfa = models.BooleanField(_("require a second factor"), default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -222,7 +223,10 @@ class AuditEvent(models.Model):
         """`object:what happened`; a released action keeps its text."""
 
         ORGANIZATION_CREATED = "organization:created", _("created the organization")
+        ORGANIZATION_CHANGED = "organization:changed", _("changed the organization")
         MEMBER_ADDED = "member:added", _("added a member")
+        SECOND_FACTOR_ADDED = "member:second_factor_added", _("added a second factor of their own")
+        SECOND_FACTOR_REMOVED = "member:second_factor_removed", _("removed a second factor of their own")
         CREDENTIAL_CREATED = "credential:created", _("created a credential")
         CREDENTIAL_CHANGED = "credential:changed", _("changed a credential")
         CREDENTIAL_DELETED = "credential:deleted", _("deleted a credential")

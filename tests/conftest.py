@@ -17,6 +17,7 @@ from django.test import Client
 from credentials.models import Credential
 from credentials.services import add_credential
 from crewadmin.sealing import key_ring
+from organizations import sessions
 from organizations.access import Feature, Level, set_levels
 from organizations.models import Organization, Role, User
 from organizations.services.members import add_member
@@ -85,6 +86,7 @@ def sign_in() -> Callable[[User], Client]:
         request = HttpRequest()
         request.session = client.session
         record_authentication(request, user, method="password")
+        sessions.begin(request.session)
         request.session.save()
         return client
 

@@ -7,6 +7,12 @@ from ..audit import changing, record
 from ..models import AuditEvent, Organization, User
 
 
+def change_profile(user: User, *, name: str) -> None:
+    """Change what a person is called. It belongs to no organization, and audit events carry the address."""
+    user.name = name
+    user.save(update_fields=["name"])
+
+
 @transaction.atomic
 def end_sessions(user: User, by: User | None) -> None:
     """Sign a person out everywhere, at their next request; every organization they belong to is told."""

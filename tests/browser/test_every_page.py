@@ -9,6 +9,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from playwright.sync_api import Page, expect
 
 from credentials.models import Credential
@@ -25,6 +26,7 @@ from sandbox import seed
 from sandbox.aws import Sandbox
 from tests.browser.conftest import NARROW, WIDE, accessibility_problems
 from tests.builders import restrict_to
+from tests.second_factors import give_passkey, give_recovery_codes
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 Source = EnvironmentVariable.Source
@@ -82,9 +84,36 @@ def furnished(acme: Organization, alice: User, bob: User, aws_prod: Credential, 
         "token-rotate": f"{base}/service-tokens/{token.uuid}/rotate/",
         "token-revoke": f"{base}/service-tokens/{token.uuid}/revoke/",
         "variable-name-asked": f"{base}/environment-variables/{proxy.uuid}/edit/",
+        "organization": f"{base}/settings/organization/",
+        "organization-edit": f"{base}/settings/organization/edit/",
+        "profile": "/account/profile/",
+        "sessions": "/account/sessions/",
+        "second-factor-none": "/account/second-factor/",
+        "second-factor-app": "/account/second-factor/app/",
         "password": "/account/password/",
         "sign-out": "/account/logout/",
         "not-found": f"{base}/no-such-page/",
+    }
+
+
+def second_factor_of(user: User) -> dict[str, str]:
+    """Give a person who is signed in every kind of second factor; returns the addresses of the pages about them."""
+    TOTP.activate(user, generate_totp_secret())
+    give_recovery_codes(user)
+    passkey = give_passkey(user)
+    base = "/account/second-factor"
+    return {
+        "second-factor": f"{base}/",
+        "second-factor-remove": f"{base}/app/remove/",
+        "passkey-add": f"{base}/passkeys/add/",
+        "passkey-rename": f"{base}/passkeys/{passkey.pk}/rename/",
+        "passkey-remove": f"{base}/passkeys/{passkey.pk}/remove/",
+        "recovery-codes": f"{base}/recovery-codes/",
+        "recovery-codes-shown": f"{base}/recovery-codes/",
+        "recovery-codes-new": f"{base}/recovery-codes/new/",
+        "confirm": "/account/reauthenticate/",
+        "confirm-code": "/account/reauthenticate/code/",
+        "confirm-passkey": "/account/reauthenticate/passkey/",
     }
 
 
@@ -126,6 +155,8 @@ def test_every_page_is_accessible_and_fits(
     problems = [line for name, address in PUBLIC.items() for line in look_at(page, name, address, picture)]
     enter(alice, page=page)
     problems += [line for name, address in furnished.items() for line in look_at(page, name, address, picture)]
+    further = second_factor_of(alice)
+    problems += [line for name, address in further.items() for line in look_at(page, name, address, picture)]
     assert problems == []
 
 

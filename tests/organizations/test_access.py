@@ -65,16 +65,17 @@ def test_every_address_of_an_organization_is_for_its_members_and_no_other_is() -
     assert {url.name for url in every_url() if url.rule and url.rule.audience == Audience.MEMBERS} == of_organizations
 
 
-#: Addresses for owners only, by what their names start with.
-FOR_OWNERS = ("audit_",)
+#: What a member may open whatever the role says.
+FOR_EVERY_MEMBER = {"organization_home", "organization_settings"}
 
 
-def test_every_address_of_an_organization_but_its_start_asks_for_a_level_or_for_an_owner() -> None:
-    for url in organization_urls():
-        assert url.rule
-        assert url.rule.owner == url.name.startswith(FOR_OWNERS), url.name
-        asks_for_a_level = url.rule.feature is not None and url.rule.level > Level.NONE
-        assert asks_for_a_level != (url.rule.owner or url.name == "organization_home"), url.name
+def test_every_address_of_an_organization_asks_for_a_level_or_an_owner_but_those_for_every_member() -> None:
+    asking = {
+        url.name
+        for url in organization_urls()
+        if url.rule and ((url.rule.feature and url.rule.level) or url.rule.owner)
+    }
+    assert {url.name for url in organization_urls()} - asking == FOR_EVERY_MEMBER
 
 
 #: Parts of the names of addresses that change something, or lead to it. A policy names the organization's secrets.
@@ -83,8 +84,8 @@ CHANGING = ("_add", "_edit", "_delete", "_access", "_make_default", "_policy", "
 
 def test_addresses_that_change_something_ask_for_manage_and_the_others_for_read() -> None:
     for url in organization_urls():
-        if url.name != "organization_home" and not url.name.startswith(FOR_OWNERS):
-            assert url.rule
+        assert url.rule
+        if url.rule.feature is not None:
             expected = Level.MANAGE if any(part in url.name for part in CHANGING) else Level.READ
             assert (url.name, url.rule.level) == (url.name, expected)
 

@@ -46,7 +46,13 @@ def _model_of(row: Any) -> str:
 #: What a route captures: `<path:object_id>`, or a group of a regular expression at its end.
 _CAPTURE = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<\w+>[^)]*\)\$?")
 #: Made-up values for what addresses of other packages capture.
-_CAPTURED: dict[str, Any] = {"object_id": 1, "app_label": "credentials", "content_type_id": 1, "url": "nothing"}
+_CAPTURED: dict[str, Any] = {
+    "object_id": 1,
+    "app_label": "credentials",
+    "content_type_id": 1,
+    "url": "nothing",
+    "pk": 1,
+}
 
 
 def every_url(
