@@ -134,7 +134,10 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
@@ -151,7 +154,11 @@ ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 10 * 60  # seconds; what is hard to undo asks for a proof at most this old
-ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/15m/key"}
+ACCOUNT_RATE_LIMITS = {
+    "login_failed": "10/m/ip,5/15m/key",
+    "invitations_of_organization": "50/h/key",
+    "invitations_to_address": "5/h/key",  # counts those of all organizations
+}
 
 SILENCED_SYSTEM_CHECKS = ["guardian.W001"]  # its login backend is left out on purpose, see above
 GUARDIAN_MONKEY_PATCH_USER = False
@@ -207,9 +214,11 @@ USE_I18N = True
 # --- Mail and logs --------------------------------------------------------------------------------------------------
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
+EMAIL_TIMEOUT = 10  # seconds; a page waits for the mail server
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="crewadmin@localhost")
 ADMINS = [(address, address) for address in env.list("ADMINS", default=[])]
 
+DEFAULT_EXCEPTION_REPORTER = "crewadmin.redaction.MaskedReport"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "crewadmin.redaction.MaskEverything"
 LOGGING = {
     "version": 1,

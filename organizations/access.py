@@ -8,7 +8,7 @@ Somebody who is not an active member of an organization gets the answer of an ad
 member without the level gets 403.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from functools import wraps
@@ -68,11 +68,15 @@ class FeatureAccess:
 
 @dataclass(frozen=True)
 class Access:
-    """What one member may do in one organization: an attribute for each feature, named as the feature."""
+    """What one member may do in one organization: an attribute for each feature, named as the feature.
+
+    `owner` is who decides about members and roles, which is no feature: no role of the organization's own can give it.
+    """
 
     secret_providers: FeatureAccess
     workload_identity_configs: FeatureAccess
     environment_variables: FeatureAccess
+    owner: bool = False
 
     def level(self, feature: Feature) -> Level:
         """Return the level for a feature."""
@@ -93,14 +97,23 @@ class OrganizationRequest(HttpRequest):
 # --- Levels of a role -----------------------------------------------------------------------------------------------
 def levels_of(role: Role) -> dict[Feature, Level]:
     """Return a role's level for every feature. An owner manages everything, whatever is stored."""
-    if role.kind == Role.Kind.OWNER:
-        return dict.fromkeys(Feature, Level.MANAGE)
-    granted = set(
-        OrganizationGroupPermission.objects.filter(
-            group_id=role.group_id, content_object_id=role.organization_id
-        ).values_list("permission__codename", flat=True)
-    )
-    return {feature: _level_in(granted, feature) for feature in Feature}
+    return levels_of_each([role])[role.pk]
+
+
+def levels_of_each(roles: Sequence[Role]) -> dict[int, dict[Feature, Level]]:
+    """Return the levels of several roles, by the primary key of the role; one query at most."""
+    restricted = {role.group_id: role for role in roles if role.kind != Role.Kind.OWNER}
+    granted: dict[int, set[str]] = {role.pk: set() for role in restricted.values()}
+    stored = OrganizationGroupPermission.objects.filter(group_id__in=restricted)
+    for group, place, codename in stored.values_list("group_id", "content_object_id", "permission__codename"):
+        if place == restricted[group].organization_id:
+            granted[restricted[group].pk].add(codename)
+    return {role.pk: _levels(granted.get(role.pk)) for role in roles}
+
+
+def _levels(granted: set[str] | None) -> dict[Feature, Level]:
+    """Return the levels that stored permissions amount to; all of them where nothing is asked (an owner)."""
+    return {feature: Level.MANAGE if granted is None else _level_in(granted, feature) for feature in Feature}
 
 
 def _level_in(granted: set[str], feature: Feature) -> Level:
@@ -120,7 +133,8 @@ def set_levels(role: Role, levels: Mapping[Feature, Level]) -> None:
 
 def access_of(membership: Membership) -> Access:
     """Return what a member may do now."""
-    return Access(**{feature: FeatureAccess(level) for feature, level in levels_of(membership.role).items()})
+    levels = {str(feature): FeatureAccess(level) for feature, level in levels_of(membership.role).items()}
+    return Access(**levels, owner=membership.role.kind == Role.Kind.OWNER)
 
 
 # --- Rules of views -------------------------------------------------------------------------------------------------
@@ -135,11 +149,16 @@ class Audience(StrEnum):
 
 @dataclass(frozen=True)
 class Rule:
-    """What a view requires."""
+    """What a view requires.
+
+    Who is a member, and what roles may do, is for owners to change and for every active member to read: people have to
+    know whom they share secrets with and whom to ask. Hence `owner` on what changes, and no level on the two lists.
+    """
 
     audience: Audience
     feature: Feature | None = None
     level: Level = Level.NONE
+    owner: bool = False
 
 
 P = ParamSpec("P")
@@ -177,17 +196,19 @@ def signed_in(view: View[P]) -> View[P]:
 
 
 def require(
-    feature: Feature | None = None, level: Level = Level.NONE
+    feature: Feature | None = None, level: Level = Level.NONE, *, owner: bool = False
 ) -> Callable[[View[P]], Callable[..., HttpResponse]]:
     """Guard a view whose URL has `organization`: an active membership (else 404), then the level (else 403).
 
-    The view gets an OrganizationRequest instead of the argument.
+    `owner` asks for an owner instead of a level. The view gets an OrganizationRequest instead of the argument.
     """
 
     def decorate(view: View[P]) -> Callable[..., HttpResponse]:
         @wraps(view)
         def guarded(request: OrganizationRequest, organization: UUID, *args: Any, **kwargs: Any) -> HttpResponse:
             _enter(request, organization)
+            if owner and not request.access.owner:
+                raise PermissionDenied
             if feature is not None and request.access.level(feature) < level:
                 raise PermissionDenied
             try:
@@ -195,7 +216,7 @@ def require(
             except ObjectDoesNotExist:  # deleted by somebody else while the view was at work
                 raise Http404 from None
 
-        return _declare(guarded, Rule(Audience.MEMBERS, feature, level))
+        return _declare(guarded, Rule(Audience.MEMBERS, feature, level, owner))
 
     return decorate
 

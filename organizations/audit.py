@@ -19,7 +19,20 @@ from .models import AuditEvent, Organization, User
 
 #: Everything that an event may tell beyond who, what and when. Names and counts; never a value.
 DETAIL_NAMES = frozenset(
-    {"fields", "result", "failure", "provider", "variables", "problems", "role", "delivery", "automations"}
+    {
+        "fields",
+        "result",
+        "failure",
+        "provider",
+        "variables",
+        "problems",
+        "role",
+        "previous_role",
+        "levels",
+        "members",
+        "delivery",
+        "automations",
+    }
 )
 
 Detail = str | int | list[str]

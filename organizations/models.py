@@ -55,6 +55,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     def __str__(self) -> str:
         return self.name or self.email
 
+    @property
+    def is_unclaimed(self) -> bool:
+        """Whether the person was only invited: nobody ever set a password or signed in."""
+        return not self.has_usable_password() and self.last_login is None
+
 
 class Organization(models.Model):  # type: ignore[django-manager-missing]  # of guardian's untyped reverse relation
     """A tenant. Everything that people work with belongs to exactly one."""
@@ -149,6 +154,32 @@ class Membership(models.Model):
         return f"{self.user} in {self.organization}"
 
 
+class Invitation(models.Model):
+    """The link by which an invited person becomes a member. Single-use: it is deleted when the person joins.
+
+    Only a hash of the link's token is stored: whoever reads the database cannot join.
+    """
+
+    membership = models.OneToOneField(Membership, on_delete=models.CASCADE, related_name="invitation")
+    invited_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    token_hash = models.CharField(max_length=64, unique=True, editable=False)
+    expires_at = models.DateTimeField(_("expires at"))
+    sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("invitation")
+        verbose_name_plural = _("invitations")
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return self.membership.user.email
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether the link is too old to be accepted."""
+        return self.expires_at <= timezone.now()
+
+
 class DataKey(models.Model):
     """The key that seals an organization's secrets, itself wrapped under FERNET_KEYS (see crewadmin.sealing).
 
@@ -193,6 +224,18 @@ class AuditEvent(models.Model):
 
         ORGANIZATION_CREATED = "organization:created", _("created the organization")
         MEMBER_ADDED = "member:added", _("added a member")
+        MEMBER_INVITED = "member:invited", _("invited a person")
+        MEMBER_INVITED_AGAIN = "member:invited_again", _("made a new invitation link")
+        MEMBER_INVITATION_REVOKED = "member:invitation_revoked", _("revoked an invitation")
+        MEMBER_JOINED = "member:joined", _("accepted an invitation")
+        MEMBER_ROLE_CHANGED = "member:role_changed", _("changed a member's role")
+        MEMBER_SUSPENDED = "member:suspended", _("suspended a member")
+        MEMBER_REACTIVATED = "member:reactivated", _("reactivated a member")
+        MEMBER_REMOVED = "member:removed", _("removed a member")
+        MEMBER_LEFT = "member:left", _("left the organization")
+        ROLE_CREATED = "role:created", _("created a role")
+        ROLE_CHANGED = "role:changed", _("changed a role")
+        ROLE_DELETED = "role:deleted", _("deleted a role")
         CREDENTIAL_CREATED = "credential:created", _("created a credential")
         CREDENTIAL_CHANGED = "credential:changed", _("changed a credential")
         CREDENTIAL_DELETED = "credential:deleted", _("deleted a credential")

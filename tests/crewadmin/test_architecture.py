@@ -64,6 +64,7 @@ REVEALED = {
     "envvars/delivery.py": 4,  # to whoever receives the values
     "envvars/references.py": 2,  # the whole text, or one key out of a JSON secret
     "envvars/services/variables.py": 1,  # what changed, by name
+    "organizations/mail.py": 1,  # the token, into the link of the mail to the invited person
     "credentials/providers/aws/client.py": 2,  # the keys, to the cloud's client
     "credentials/providers/aws/provider.py": 1,  # into the form that checks their shape
     "credentials/providers/aws/vault.py": 3,  # the keys apart; the External ID, to the cloud

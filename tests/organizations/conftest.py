@@ -31,7 +31,10 @@ def rows_of(organization: Organization, owner: User) -> Rows:
         organization, owner, key="API_KEY", value=Value(EnvironmentVariable.Source.DIRECT, text="made-up")
     )
     automation = add_automation(organization, owner, name="Crew", slug="crew", variables=[variable])
-    return {"credential": credential, "variable": variable, "automation": automation}
+    role = create_role(organization, "Deployers")
+    colleague = User.objects.create_user(f"colleague@{organization.slug}.example", name="Colleague")
+    member = add_member(organization, colleague, role, by=owner)
+    return {"credential": credential, "variable": variable, "automation": automation, "role": role, "member": member}
 
 
 @pytest.fixture
