@@ -147,7 +147,7 @@ def test_somebody_with_an_account_elsewhere_is_invited_like_somebody_new(
         for answer, email in ((known, mallory.email), (new, IDA))
     )
     assert known_row.replace(mallory.email, IDA) == new_row
-    assert [str(message.body).splitlines()[0] for message in mail.outbox][0] == str(mail.outbox[1].body).splitlines()[0]
+    assert len({str(message.body).splitlines()[0] for message in mail.outbox}) == 1
     assert "Mallory" not in [event.target_label for event in acme.audit_events.all()]
 
 
