@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
@@ -24,24 +26,34 @@ class Page(Generic[Row]):
     previous: str | None
 
 
-def page_of(rows: "models.QuerySet[Row]", parameters: QueryDict, key: str) -> Page[Row]:
+def page_of(
+    rows: "models.QuerySet[Row]",
+    parameters: QueryDict,
+    key: str,
+    *,
+    search: Sequence[str] = (),
+    filters: Mapping[str, str] | None = None,
+) -> Page[Row]:
     """Return the page that a list's address asks for: `q` searches in `key`, `after` and `before` name its edges.
 
     `key` is a column that is unique among `rows`; the page is in its order. One query, whatever the page.
+    `search` names the columns to search in where they are others; `filters` are the parameters by which the rows were
+    narrowed already, for the addresses of the neighbours.
     """
     query = parameters.get("q", "").replace("\0", "").strip()[:200]
+    carried = {"q": query, **(filters or {})}
     if query:
-        rows = rows.filter(**{f"{key}__icontains": query})
+        rows = rows.filter(reduce(or_, (models.Q(**{f"{column}__icontains": query}) for column in search or (key,))))
     before, after = parameters.get("before", "").replace("\0", ""), parameters.get("after", "").replace("\0", "")
     if before:
         found = list(rows.filter(**{f"{key}__lt": before}).order_by(f"-{key}")[: ROWS_PER_PAGE + 1])
         if found:  # else there is nothing before: the first page it is
             return _page(
-                found[:ROWS_PER_PAGE][::-1], query, key, has_previous=len(found) > ROWS_PER_PAGE, has_next=True
+                found[:ROWS_PER_PAGE][::-1], carried, key, has_previous=len(found) > ROWS_PER_PAGE, has_next=True
             )
     start = rows.filter(**{f"{key}__gt": after}) if after else rows
     found = list(start.order_by(key)[: ROWS_PER_PAGE + 1])
-    return _page(found[:ROWS_PER_PAGE], query, key, has_previous=bool(after), has_next=len(found) > ROWS_PER_PAGE)
+    return _page(found[:ROWS_PER_PAGE], carried, key, has_previous=bool(after), has_next=len(found) > ROWS_PER_PAGE)
 
 
 def newest_page_of(rows: "models.QuerySet[Row]", parameters: QueryDict, kept: Mapping[str, str]) -> Page[Row]:
@@ -80,14 +92,16 @@ def _newest_page(rows: Sequence[Row], kept: Mapping[str, str], *, newer: bool, o
     )
 
 
-def _page(rows: Sequence[Row], query: str, key: str, *, has_previous: bool, has_next: bool) -> Page[Row]:
+def _page(
+    rows: Sequence[Row], carried: Mapping[str, str], key: str, *, has_previous: bool, has_next: bool
+) -> Page[Row]:
     return Page(
         rows=rows,
-        query=query,
-        next=_address(query, "after", getattr(rows[-1], key)) if rows and has_next else None,
-        previous=_address(query, "before", getattr(rows[0], key)) if rows and has_previous else None,
+        query=carried["q"],
+        next=_address(carried, "after", getattr(rows[-1], key)) if rows and has_next else None,
+        previous=_address(carried, "before", getattr(rows[0], key)) if rows and has_previous else None,
     )
 
 
-def _address(query: str, edge: str, value: str) -> str:
-    return "?" + urlencode(({"q": query} if query else {}) | {edge: value})
+def _address(carried: Mapping[str, str], edge: str, value: str) -> str:
+    return "?" + urlencode({name: text for name, text in carried.items() if text} | {edge: value})

@@ -160,7 +160,10 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
@@ -177,7 +180,11 @@ ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 10 * 60  # seconds; what is hard to undo asks for a proof at most this old
-ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/15m/key"}
+ACCOUNT_RATE_LIMITS = {
+    "login_failed": "10/m/ip,5/15m/key",
+    "invitations_of_organization": "50/h/key",
+    "invitations_to_address": "5/h/key",  # counts those of all organizations
+}
 
 MFA_ADAPTER = "organizations.second_factor.Adapter"
 MFA_FORMS = {
@@ -269,12 +276,14 @@ USE_I18N = True
 # --- Mail and logs --------------------------------------------------------------------------------------------------
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
+EMAIL_TIMEOUT = 10  # seconds; a page waits for the mail server
 #: How people open this, for the links in mails that no page asked for.
 _FIRST_HOST = next(iter(ALLOWED_HOSTS), "127.0.0.1").lstrip("*.")
 PUBLIC_URL = env.str("PUBLIC_URL", default=f"{'https' if HTTPS else 'http'}://{_FIRST_HOST}")
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="crewadmin@localhost")
 ADMINS = [(address, address) for address in env.list("ADMINS", default=[])]
 
+DEFAULT_EXCEPTION_REPORTER = "crewadmin.redaction.MaskedReport"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "crewadmin.redaction.MaskEverything"
 LOGGING = {
     "version": 1,

@@ -4,7 +4,7 @@ from allauth.account import views as account
 from django.contrib import admin
 from django.urls import include, path, re_path
 
-from organizations.views import home
+from organizations.views import home, invitations
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -19,6 +19,8 @@ urlpatterns = [
         ),
     ),
     path("api/v1/", include("envvars.api.urls")),
+    path("invitations/", invitations.invitation_open, name="invitation_open"),
+    path("invitations/accept/", invitations.invitation_accept, name="invitation_accept"),
     # allauth's pages that we use. Nobody signs up or changes the address of a login on their own.
     path("account/login/", account.login, name="account_login"),
     path("account/logout/", account.logout, name="account_logout"),

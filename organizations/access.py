@@ -8,7 +8,7 @@ Somebody who is not an active member of an organization gets the answer of an ad
 member without the level gets 403.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from functools import wraps
@@ -73,7 +73,8 @@ class FeatureAccess:
 class Access:
     """What one member may do in one organization: an attribute for each feature, named as the feature.
 
-    `owner` is who reads the audit log, which is no feature: no role of the organization's own can give it.
+    `owner` is who decides about members and roles and reads the audit log, which is no feature: no role of the
+    organization's own can give it.
     """
 
     secret_providers: FeatureAccess
@@ -106,14 +107,23 @@ class OrganizationRequest(HttpRequest):
 # --- Levels of a role -----------------------------------------------------------------------------------------------
 def levels_of(role: Role) -> dict[Feature, Level]:
     """Return a role's level for every feature. An owner manages everything, whatever is stored."""
-    if role.kind == Role.Kind.OWNER:
-        return dict.fromkeys(Feature, Level.MANAGE)
-    granted = set(
-        OrganizationGroupPermission.objects.filter(
-            group_id=role.group_id, content_object_id=role.organization_id
-        ).values_list("permission__codename", flat=True)
-    )
-    return {feature: _level_in(granted, feature) for feature in Feature}
+    return levels_of_each([role])[role.pk]
+
+
+def levels_of_each(roles: Sequence[Role]) -> dict[int, dict[Feature, Level]]:
+    """Return the levels of several roles, by the primary key of the role; one query at most."""
+    restricted = {role.group_id: role for role in roles if role.kind != Role.Kind.OWNER}
+    granted: dict[int, set[str]] = {role.pk: set() for role in restricted.values()}
+    stored = OrganizationGroupPermission.objects.filter(group_id__in=restricted)
+    for group, place, codename in stored.values_list("group_id", "content_object_id", "permission__codename"):
+        if place == restricted[group].organization_id:
+            granted[restricted[group].pk].add(codename)
+    return {role.pk: _levels(granted.get(role.pk)) for role in roles}
+
+
+def _levels(granted: set[str] | None) -> dict[Feature, Level]:
+    """Return the levels that stored permissions amount to; all of them where nothing is asked (an owner)."""
+    return {feature: Level.MANAGE if granted is None else _level_in(granted, feature) for feature in Feature}
 
 
 def levels_by_role(organization: Organization, feature: Feature) -> dict[int, Level]:
@@ -172,7 +182,11 @@ class Audience(StrEnum):
 
 @dataclass(frozen=True)
 class Rule:
-    """What a view requires."""
+    """What a view requires.
+
+    Who is a member, and what roles may do, is for owners to change and for every active member to read: people have to
+    know whom they share secrets with and whom to ask. Hence `owner` on what changes, and no level on the two lists.
+    """
 
     audience: Audience
     feature: Feature | None = None

@@ -10,7 +10,8 @@ from django.utils.translation import gettext, gettext_lazy
 from crewadmin.admin import ReadOnlyAdmin
 
 from .models import AuditEvent, Membership, Organization, Role, User
-from .services.members import LastOwnerError, suspend
+from .services.members import suspend
+from .services.owners import LastOwnerError
 from .services.people import end_sessions
 from .support import confirmed
 

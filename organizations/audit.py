@@ -43,6 +43,9 @@ DETAIL_NAMES = frozenset(
         "filters",  # of an export: their names
         "kind",  # of what support staff looked at, or of a second factor
         "rows",  # how many of them a list showed
+        "previous_role",
+        "levels",
+        "members",
     }
 )
 

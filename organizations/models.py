@@ -59,6 +59,11 @@ class User(AbstractBaseUser, PermissionsMixin):  # type: ignore[django-manager-m
     def __str__(self) -> str:
         return self.name or self.email
 
+    @property
+    def is_unclaimed(self) -> bool:
+        """Whether the person was only invited: nobody ever set a password or signed in."""
+        return not self.has_usable_password() and self.last_login is None
+
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
         """Return what a session must carry to count; Django makes it of the password alone."""
         value = f"{self.session_epoch}:{self.password}"
@@ -160,6 +165,32 @@ class Membership(models.Model):
         return f"{self.user} in {self.organization}"
 
 
+class Invitation(models.Model):
+    """The link by which an invited person becomes a member. Single-use: it is deleted when the person joins.
+
+    Only a hash of the link's token is stored: whoever reads the database cannot join.
+    """
+
+    membership = models.OneToOneField(Membership, on_delete=models.CASCADE, related_name="invitation")
+    invited_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    token_hash = models.CharField(max_length=64, unique=True, editable=False)
+    expires_at = models.DateTimeField(_("expires at"))
+    sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("invitation")
+        verbose_name_plural = _("invitations")
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return self.membership.user.email
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether the link is too old to be accepted."""
+        return self.expires_at <= timezone.now()
+
+
 class DataKey(models.Model):
     """The key that seals an organization's secrets, itself wrapped under FERNET_KEYS (see crewadmin.sealing).
 
@@ -227,6 +258,18 @@ class AuditEvent(models.Model):
         MEMBER_ADDED = "member:added", _("added a member")
         SECOND_FACTOR_ADDED = "member:second_factor_added", _("added a second factor of their own")
         SECOND_FACTOR_REMOVED = "member:second_factor_removed", _("removed a second factor of their own")
+        MEMBER_INVITED = "member:invited", _("invited a person")
+        MEMBER_INVITED_AGAIN = "member:invited_again", _("made a new invitation link")
+        MEMBER_INVITATION_REVOKED = "member:invitation_revoked", _("revoked an invitation")
+        MEMBER_JOINED = "member:joined", _("accepted an invitation")
+        MEMBER_ROLE_CHANGED = "member:role_changed", _("changed a member's role")
+        MEMBER_SUSPENDED = "member:suspended", _("suspended a member")
+        MEMBER_REACTIVATED = "member:reactivated", _("reactivated a member")
+        MEMBER_REMOVED = "member:removed", _("removed a member")
+        MEMBER_LEFT = "member:left", _("left the organization")
+        ROLE_CREATED = "role:created", _("created a role")
+        ROLE_CHANGED = "role:changed", _("changed a role")
+        ROLE_DELETED = "role:deleted", _("deleted a role")
         CREDENTIAL_CREATED = "credential:created", _("created a credential")
         CREDENTIAL_CHANGED = "credential:changed", _("changed a credential")
         CREDENTIAL_DELETED = "credential:deleted", _("deleted a credential")
@@ -248,7 +291,6 @@ class AuditEvent(models.Model):
         TOKEN_CREATED = "token:created", _("created a service token")
         TOKEN_ROTATED = "token:rotated", _("rotated a service token")
         TOKEN_REVOKED = "token:revoked", _("revoked a service token")
-        MEMBER_SUSPENDED = "member:suspended", _("suspended a member")
         MEMBER_SESSIONS_ENDED = "member:sessions_ended", _("signed a member out everywhere")
         AUDIT_EXPORTED = "audit:exported", _("exported the audit log")
         SUPPORT_LOOKED = "support:looked", _("looked at an object, as support staff")

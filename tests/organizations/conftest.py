@@ -35,7 +35,17 @@ def rows_of(organization: Organization, owner: User) -> Rows:
     )
     automation = add_automation(organization, owner, name="Crew", slug="crew", variables=[variable])
     token, _text = add_token(automation, owner, name="Cluster", lifetime=timedelta(days=30), uuid=uuid4())
-    return {"credential": credential, "variable": variable, "automation": automation, "token": token}
+    role = create_role(organization, "Deployers")
+    colleague = User.objects.create_user(f"colleague@{organization.slug}.example", name="Colleague")
+    member = add_member(organization, colleague, role, by=owner)
+    return {
+        "credential": credential,
+        "variable": variable,
+        "automation": automation,
+        "token": token,
+        "role": role,
+        "member": member,
+    }
 
 
 @pytest.fixture

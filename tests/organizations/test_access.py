@@ -18,6 +18,7 @@ from organizations.access import (
     Rule,
     access_of,
     levels_of,
+    levels_of_each,
     memberships_of,
     rule_of,
     set_levels,
@@ -26,7 +27,7 @@ from organizations.models import AuditEvent, AuditHead, Organization, Organizati
 from organizations.services.roles import create_role
 
 from .conftest import put_into_state
-from .urlconf import every_url, organization_urls
+from .urlconf import OF_EVERY_MEMBER, every_url, organization_urls
 
 SignIn = Callable[[User], Client]
 
@@ -65,17 +66,22 @@ def test_every_address_of_an_organization_is_for_its_members_and_no_other_is() -
     assert {url.name for url in every_url() if url.rule and url.rule.audience == Audience.MEMBERS} == of_organizations
 
 
-#: What a member may open whatever the role says.
-FOR_EVERY_MEMBER = {"organization_home", "organization_settings"}
+def test_every_address_of_an_organization_asks_for_a_level_or_an_owner_but_for_a_known_few() -> None:
+    assert {
+        url.name for url in organization_urls() if url.rule and not url.rule.owner and url.rule.feature is None
+    } == OF_EVERY_MEMBER
+    assert all(url.rule.level for url in organization_urls() if url.rule and url.rule.feature)
 
 
-def test_every_address_of_an_organization_asks_for_a_level_or_an_owner_but_those_for_every_member() -> None:
-    asking = {
-        url.name
-        for url in organization_urls()
-        if url.rule and ((url.rule.feature and url.rule.level) or url.rule.owner)
-    }
-    assert {url.name for url in organization_urls()} - asking == FOR_EVERY_MEMBER
+#: What addresses for owners begin with; some of them are for every member all the same.
+FOR_OWNERS = ("audit_", "member_", "organization_settings", "role_")
+
+
+def test_what_changes_members_and_roles_is_for_owners_only() -> None:
+    owners = {url.name for url in organization_urls() if url.rule and url.rule.owner}
+    of_members_and_roles = {url.name for url in organization_urls() if url.name.startswith(FOR_OWNERS)}
+    assert owners == of_members_and_roles - OF_EVERY_MEMBER
+    assert len(owners) > 8
 
 
 #: Parts of the names of addresses that change something, or lead to it. A policy names the organization's secrets.
@@ -174,7 +180,22 @@ def test_an_unknown_level_is_refused(role: Role) -> None:
 def test_access_has_an_attribute_for_every_feature(acme: Organization, alice: User) -> None:
     access = access_of(alice.memberships.get())
     assert {access.level(feature) for feature in Feature} == {Level.MANAGE}
-    assert set(Access.__dataclass_fields__) == {"owner", *(str(feature) for feature in Feature)}
+    assert set(Access.__dataclass_fields__) == {str(feature) for feature in Feature} | {"owner"}
+
+
+def test_only_the_owner_role_makes_an_owner(acme: Organization, alice: User, bob: User, carol: User) -> None:
+    set_levels(carol.memberships.get().role, dict.fromkeys(Feature, Level.MANAGE))
+    assert [access_of(user.memberships.get()).owner for user in (alice, bob, carol)] == [True, False, False]
+
+
+def test_the_levels_of_many_roles_take_one_query(acme: Organization, django_assert_num_queries: Any) -> None:
+    readers = create_role(acme, "Readers")
+    set_levels(readers, {Feature.SECRET_PROVIDERS: Level.READ})
+    roles = list(acme.roles.all())
+    with django_assert_num_queries(1):
+        found = levels_of_each(roles)
+    assert found == {role.pk: levels_of(role) for role in roles}
+    assert found[readers.pk][Feature.SECRET_PROVIDERS] == Level.READ
 
 
 def test_levels_count_in_their_own_organization_only(acme: Organization, umbrella: Organization) -> None:

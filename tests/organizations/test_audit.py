@@ -17,9 +17,22 @@ from crewadmin.sealing import key_ring
 from envvars.models import Automation, EnvironmentVariable
 from envvars.services import automations as automation_services
 from envvars.services import variables as variable_services
+from organizations.access import Feature, Level
 from organizations.audit import DETAIL_NAMES, changing, content_of, hasher_of, record
 from organizations.audit_chain import verify
-from organizations.models import AppendOnlyError, AuditEvent, AuditHead, Membership, Organization, Role, User
+from organizations.models import (
+    AppendOnlyError,
+    AuditEvent,
+    AuditHead,
+    Invitation,
+    Membership,
+    Organization,
+    OrganizationGroupPermission,
+    Role,
+    User,
+)
+from organizations.services import members, roles
+from organizations.services.invitations import invite
 from organizations.services.members import add_member
 
 from .conftest import Rows, rows_of
@@ -258,11 +271,26 @@ CHANGES: dict[str, Callable[[Organization, User, Rows], object]] = {
     "add member": lambda acme, alice, rows: add_member(
         acme, User.objects.get(email="mallory@umbrella.example"), acme.roles.get(kind=Role.Kind.MEMBER), by=alice
     ),
+    "give role": lambda acme, alice, rows: members.give_role(rows["member"], acme.roles.get(kind="owner"), alice),
+    "suspend": lambda acme, alice, rows: members.suspend(rows["member"], alice),
+    "remove": lambda acme, alice, rows: members.remove(rows["member"], alice),
+    "leave": lambda acme, alice, rows: members.leave(rows["member"]),
+    "invite": lambda acme, alice, rows: invite(acme, alice, email="new@acme.example", role=rows["role"]),
+    "add role": lambda acme, alice, rows: roles.add_role(acme, alice, name="New", levels={}),
+    "change role": lambda acme, alice, rows: roles.change_role(
+        rows["role"], alice, name="New", levels=dict.fromkeys(Feature, Level.READ)
+    ),
+    "delete role": lambda acme, alice, rows: roles.delete_role(
+        rows["role"], alice, successor=acme.roles.get(kind="member")
+    ),
 }
 
 
 def stored() -> list[object]:
-    models: tuple[Any, ...] = (Credential, EnvironmentVariable, Automation, Membership, AuditEvent)
+    models: tuple[Any, ...] = (
+        *(Credential, EnvironmentVariable, Automation, AuditEvent, User, Membership, Invitation, Role),
+        OrganizationGroupPermission,
+    )
     through = list(Automation.variables.through.objects.values())
     return [*(list(model.objects.order_by("pk").values()) for model in models), through]
 

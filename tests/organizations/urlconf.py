@@ -10,6 +10,9 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from organizations.access import Rule, rule_of
 
+#: Addresses that ask nothing but an active membership: they show who is here with which role, or lead out.
+OF_EVERY_MEMBER = {"organization_home", "member_list", "member_leave", "organization_settings", "role_list"}
+
 
 @dataclass(frozen=True)
 class Url:
