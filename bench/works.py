@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from bench.connection_tests import measure_faults, measure_hanging_tests
+from bench.resolving import measure_resolving
 from crewadmin.sealing import seal, unseal
 from envvars.models import EnvironmentVariable
 from organizations.access import access_of
@@ -38,6 +39,7 @@ def main(wanted: list[str]) -> None:
         "page": measure_page,
         "hanging_tests": lambda _organization, _owner: measure_hanging_tests(),
         "faults": lambda _organization, _owner: measure_faults(),
+        "resolve": measure_resolving,
     }
     for name in wanted or works:
         print(json.dumps({"work": name, **works[name](organization, owner)}), flush=True)

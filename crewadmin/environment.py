@@ -119,6 +119,7 @@ OWN_NAMES = frozenset(
         "FERNET_KEYS_FILE",
         "HTTPS",
         "LOG_LEVEL",
+        "SECRET_CACHE_SECONDS",
         "SECRET_KEY",
         "SECRET_KEY_FILE",
     }

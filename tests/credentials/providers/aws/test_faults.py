@@ -13,9 +13,9 @@ from credentials.providers.aws.limits import Limits
 from credentials.providers.base import ProviderError, Step, StepState
 from credentials.providers.failures import FailureCode
 
-from .conftest import MakeProvider, ServeAws
+from .conftest import MakeProvider, ServeAws, fetch
 from .faults import ENDLESS, FAULTS, always, drip, flood, hang, only_at
-from .wire import GOOD, Answer, Request, http, scripted
+from .wire import GOOD, Answer, Request, http, json_error, scripted
 
 F = FailureCode
 #: For faults that answer at once, one way or another.
@@ -214,7 +214,7 @@ def test_reading_many_secrets_ends_in_time_with_an_answer_for_each(serve: ServeA
     wire = serve(first_only)
     names = [f"n{number}" for number in range(50)]
     start = time.monotonic()
-    answers = provider(limits=Limits(connect=1, read=5, total=1, attempts=2)).fetch(names)
+    answers = fetch(provider(limits=Limits(connect=1, read=5, total=1, attempts=2)), names)
     assert time.monotonic() - start < 1 + GRACE
     assert list(answers) == names
     late = [answers[name] for name in names[1:]]

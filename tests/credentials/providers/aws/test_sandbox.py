@@ -11,6 +11,8 @@ from crewadmin.redaction import Secret
 from sandbox import seed
 from sandbox.aws import Sandbox
 
+from .conftest import fetch
+
 ASSUMED = {"role_arn": seed.ROLE_ARN, "external_id": seed.EXTERNAL_ID}
 
 
@@ -41,14 +43,14 @@ def test_the_guides_two_methods_connect_and_read(
     result = aws.probe(secret.name)
     assert result.ok, result.failure
     assert result.steps[1].facts["account"] == seed.ACCOUNT_ID
-    answer = aws.fetch([secret.name])[secret.name]
+    answer = fetch(aws, [secret.name])[secret.name]
     assert isinstance(answer, Fetched)
     assert answer.value is not None
     assert (answer.value.reveal(), answer.version_id) == (secret.value, secret.version_id)
 
 
 def test_a_secret_is_read_by_its_arn_too(sandbox: Sandbox) -> None:
-    assert isinstance(opened().fetch([seed.DATABASE.arn])[seed.DATABASE.arn], Fetched)
+    assert isinstance(fetch(opened(), [seed.DATABASE.arn])[seed.DATABASE.arn], Fetched)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +189,7 @@ def test_a_region_without_secrets_is_an_advice(sandbox: Sandbox) -> None:
 def test_what_is_wrong_with_each_secret_is_told_apart(sandbox: Sandbox) -> None:
     sandbox.put_secret("bytes", b"\x00\x01")
     sandbox.delete_secret(seed.DATABASE.name)
-    answers = opened().fetch([seed.OPENAI_KEY.name, "missing", seed.DATABASE.name, "not a name", "bytes"])
+    answers = fetch(opened(), [seed.OPENAI_KEY.name, "missing", seed.DATABASE.name, "not a name", "bytes"])
     codes = {name: answer.code for name, answer in answers.items() if isinstance(answer, ProviderError)}
     assert codes["missing"] is FailureCode.SECRET_NOT_FOUND
     assert codes[seed.DATABASE.name] is FailureCode.SECRET_DELETED
@@ -199,7 +201,8 @@ def test_many_secrets_cost_one_sign_in_and_one_call_each(sandbox: Sandbox) -> No
     names = [f"many/{number}" for number in range(40)]
     for name in names:
         sandbox.put_secret(name, f"value of {name}")
-    answers = opened(seed.ROLE_ONLY, **ASSUMED).fetch(names + names)
+    answers = fetch(opened(seed.ROLE_ONLY, **ASSUMED), names + names)
     assert all(isinstance(answer, Fetched) for answer in answers.values())
     assert [call.action for call in sandbox.calls].count("AssumeRole") == 1
-    assert len(sandbox.calls) == 41
+    assert [call.action for call in sandbox.calls].count("BatchGetSecretValue") == 1  # which is denied
+    assert len(sandbox.calls) == 42
