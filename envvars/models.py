@@ -120,6 +120,11 @@ class EnvironmentVariable(Restrictable):  # type: ignore[django-manager-missing]
         return self.written.references if self.is_secret else ()
 
     @property
+    def stage_label(self) -> str:
+        """Which version is read, where it is not the current one."""
+        return "" if self.version_stage in ("", VersionStage.CURRENT) else str(self.get_version_stage_display())
+
+    @property
     def source_label(self) -> str:
         """The value source in a few words, without the name of a credential."""
         if self.source == self.Source.PROVIDER_DEFAULT:

@@ -64,9 +64,10 @@ REVEALED = {
     "credentials/services.py": 1,  # what changed, by name
     "crewadmin/sealing.py": 2,  # on the way into the database: a value, a data key
     "envvars/delivery.py": 4,  # to whoever receives the values
-    "envvars/references.py": 2,  # the whole text, or one key out of a JSON secret
+    "envvars/references.py": 3,  # the whole text, or one key out of a JSON secret; into the text of a template
     "envvars/services/variables.py": 1,  # what changed, by name
     "credentials/providers/aws/client.py": 2,  # the keys, to the cloud's client
+    "credentials/providers/aws/requests.py": 2,  # the keys, to the signature
     "credentials/providers/aws/provider.py": 1,  # into the form that checks their shape
     "credentials/providers/aws/vault.py": 3,  # the keys apart; the External ID, to the cloud
 }

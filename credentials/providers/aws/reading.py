@@ -76,14 +76,15 @@ class Reader:
         together = [one for one in wanted if one.version_stage == VersionStage.CURRENT]
         answers = self._read_together(together) if len(together) > 1 and not self._memory.batch_denied else {}
         alone = [one for one in wanted if one not in answers]
-        return answers | dict(zip(alone, self._each(self._read, alone, Step.READ), strict=True))
+        answers |= zip(alone, self._each(self._read, alone, Step.READ), strict=True)
+        return self._judged(answers)
 
     def versions(self, wanted: Sequence[SecretId]) -> dict[SecretId, Outcome[str]]:
         """Describe each secret, and return the version that is meant. Raises ProviderError as `fetch` does."""
         self._keys()
         names = list(dict.fromkeys(one.secret_name for one in wanted))
         described = dict(zip(names, self._each(self._describe, names, Step.DESCRIBE), strict=True))
-        return {one: self._version_of(one, described[one.secret_name]) for one in wanted}
+        return self._judged({one: self._version_of(one, described[one.secret_name]) for one in wanted})
 
     def list_names(self, prefix: str) -> tuple[ListedSecret, ...]:
         """List MOST_LISTED secrets at most by the beginning of their name. Raises ProviderError."""
@@ -172,7 +173,7 @@ class Reader:
         if isinstance(described, ProviderError):
             return described
         facts = {"secret_name": wanted.secret_name}
-        if "DeletedDate" in described:
+        if described.get("DeletedDate") is not None:
             return ProviderError(FailureCode.SECRET_DELETED, Step.DESCRIBE, facts)
         stages = described.get("VersionIdsToStages")
         for version, names in stages.items() if isinstance(stages, dict) else ():
@@ -207,7 +208,7 @@ class Reader:
                 raise self._whole(outcome)
             self._memory.proven = True
         started = [self._calls.start(work, item) for item in items[alone:]]
-        outcomes = first + [self._outcome(call, step) for call in started]
+        outcomes: list[Outcome[T]] = [*first, *map(partial(self._outcome, step=step), started)]
         return [_about(item, outcome) for item, outcome in zip(items, outcomes, strict=True)]
 
     # --- What all of them need --------------------------------------------------------------------------------------
@@ -235,6 +236,14 @@ class Reader:
             return self._calls.wait(call)
         except Exception as error:  # as in `Vault`: whatever a call raises ends here, as a code
             return classify(error, step, {})
+
+    def _judged(self, answers: dict[SecretId, Outcome[T]]) -> dict[SecretId, Outcome[T]]:
+        """Return the answers. Raises ProviderError if a credential that has worked before works for none of them."""
+        failures = [found for found in answers.values() if isinstance(found, ProviderError)]
+        if len(failures) == len(answers) and all(failure.code in WHOLE_CREDENTIAL for failure in failures):
+            self._memory.proven = False
+            raise self._whole(failures[0])
+        return answers
 
     def _whole(self, error: ProviderError) -> ProviderError:
         """Return a failure as the whole credential's. Raises ProviderError where asking who signs says more."""
@@ -273,6 +282,7 @@ def _date(seconds: object) -> datetime | None:
     """Return a moment from the seconds since 1970 in which AWS writes it."""
     if seconds is None:
         return None
-    if not isinstance(seconds, int | float):
-        raise UnexpectedResponseError
-    return datetime.fromtimestamp(seconds, UTC)
+    try:
+        return datetime.fromtimestamp(seconds, UTC)  # type: ignore[arg-type]  # whatever it is
+    except (TypeError, ValueError, OverflowError, OSError):
+        raise UnexpectedResponseError from None
