@@ -35,7 +35,7 @@ from .providers.aws.policy_comparison import Comparison, PolicyError, Reason, St
 from .providers.aws.policy_document import Patterns
 from .providers.base import Step, StepState
 from .testing import HISTORY
-from .usage import secrets_of
+from .usage import secrets_of, uses_of
 
 
 # --- What is offered ------------------------------------------------------------------------------------------------

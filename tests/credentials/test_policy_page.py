@@ -17,7 +17,6 @@ from credentials.policy import offer_for
 from credentials.services import change_credential
 from credentials.testing import run_connection_test
 from credentials.usage import uses_of
-from envvars.models import EnvironmentVariable
 from organizations.models import Organization, User
 from sandbox import seed
 from sandbox.aws import Sandbox
@@ -76,7 +75,7 @@ def test_it_covers_exactly_the_secrets_that_variables_refer_to(
 
 def test_every_secret_of_a_template_is_covered(acme: Organization, tested: Credential) -> None:
     store_reference(acme, "URL", "http://${crewai/user}:${database-credentials#password|url}@${crewai/host}/", tested)
-    assert [fact.secret for fact in offer_for(tested).covered] == [
+    assert [fact.secret for fact in offer_for(tested, uses_of(tested)).covered] == [
         "crewai/host",
         "crewai/payments-key",
         "crewai/user",

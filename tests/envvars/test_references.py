@@ -265,7 +265,7 @@ def test_a_value_that_is_nested_as_deep_as_it_can_be_read_can_also_be_written(de
 
 
 TEXT = st.text(max_size=10)
-SIMPLE = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT
+SIMPLE = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT
 JSON = SIMPLE | st.lists(SIMPLE, max_size=3) | st.dictionaries(TEXT, SIMPLE | st.lists(SIMPLE, max_size=3), max_size=3)
 
 
