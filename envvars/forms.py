@@ -207,13 +207,14 @@ class VariableForm(forms.Form):
 
     def _check_unchanged(self) -> None:
         """Refuse another secret, or another version of it, behind a credential that is not this person's to use."""
-        if self.cleaned_data["secret_name"] != self.initial["secret_name"]:
+        before, now = parse(self.initial["secret_name"], self.initial["version_stage"]), self._reference()
+        if str(now) != str(before):
             self.add_error(
                 "secret_name",
                 _("It stays %(name)s: only who may use this credential can change it.")
                 % {"name": self.initial["secret_name"]},
             )
-        if "version_stage" not in self.errors and self._reference().version_stage != self.initial["version_stage"]:
+        if now.version_stage != before.version_stage:
             self.add_error("version_stage", _("It stays as it is: only who may use this credential can change it."))
 
     def _check_reference(self, text: str) -> None:
@@ -258,7 +259,7 @@ class VariableForm(forms.Form):
         return Value(Source.CREDENTIAL, provider=credential.provider, credential=credential, reference=reference)
 
     def _reference(self) -> Written:
-        return parse(self.cleaned_data["secret_name"], self.cleaned_data["version_stage"] or VersionStage.CURRENT)
+        return parse(self.cleaned_data["secret_name"], self.cleaned_data.get("version_stage") or VersionStage.CURRENT)
 
 
 def _source_value(variable: EnvironmentVariable) -> str:
