@@ -17,6 +17,7 @@ from django.urls import reverse
 
 from bench.connection_tests import measure_faults, measure_hanging_tests
 from bench.formats import measure_formats
+from bench.resolving import measure_resolving
 from crewadmin.sealing import seal, unseal
 from envvars.models import EnvironmentVariable
 from organizations.access import access_of
@@ -40,6 +41,7 @@ def main(wanted: list[str]) -> None:
         "hanging_tests": lambda _organization, _owner: measure_hanging_tests(),
         "faults": lambda _organization, _owner: measure_faults(),
         "formats": measure_formats,
+        "resolve": measure_resolving,
     }
     for name in wanted or works:
         print(json.dumps({"work": name, **works[name](organization, owner)}), flush=True)

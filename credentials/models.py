@@ -112,7 +112,8 @@ class Credential(Restrictable):  # type: ignore[django-manager-missing]  # of gu
     def open_provider(self) -> Provider:
         """Return the provider, ready to open the vault. Raises SealError if the secrets cannot be opened."""
         secrets: Secret[dict[str, str]] = self.secrets
-        return provider_class(self.provider)(self.config, secrets)
+        scope = f"{self.organization_id}:{self.uuid}:{self.version}"
+        return provider_class(self.provider)(self.config, secrets, scope)
 
     @property
     def health(self) -> "Health":

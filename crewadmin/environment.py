@@ -153,6 +153,7 @@ OWN_NAMES = frozenset(
         "OIDC_NAME",
         "OIDC_SERVER_URL",
         "PUBLIC_URL",
+        "SECRET_CACHE_SECONDS",
         "SECRET_KEY",
         "SECRET_KEY_FILE",
     }

@@ -44,6 +44,8 @@ if read_switch(os.environ, "BEHIND_TLS_PROXY", default=False):
 AWS_SANDBOX_URL = loopback_url(env.str("AWS_SANDBOX_URL", default=""), "AWS_SANDBOX_URL")
 #: Connection tests that one process runs at a time; half of gunicorn's threads, so that pages stay quick.
 CONNECTION_TESTS_AT_ONCE = env.int("CONNECTION_TESTS_AT_ONCE", default=4)
+#: For how many seconds one process may use a secret's value again without reading it; 0 is never.
+SECRET_CACHE_SECONDS = env.int("SECRET_CACHE_SECONDS", default=0)
 #: Region codes newer than the installed botocore.
 AWS_EXTRA_REGIONS = env.list("AWS_EXTRA_REGIONS", default=[])
 

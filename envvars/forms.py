@@ -15,14 +15,16 @@ from django.utils.translation import gettext_lazy as _
 
 from credentials.models import Credential
 from credentials.providers import PROVIDERS
+from credentials.providers.base import VersionStage
+from credentials.providers.failures import explain
 from crewadmin.forms import TextField, UnshownTextarea
 from organizations.access import Access
 from organizations.models import Membership
 from organizations.sharing import Grant, Restrictable, visible
 
-from .models import Automation, EnvironmentVariable
+from .models import STAGES, Automation, EnvironmentVariable
 from .names import reason_to_ask, reason_to_refuse
-from .references import Reference, fits_environment
+from .references import MOST_BYTES, Written, check, fits_environment, parse
 from .services.variables import Value
 
 Source = EnvironmentVariable.Source
@@ -32,13 +34,9 @@ M = TypeVar("M", bound=Restrictable)
 MOST_BOXES = 200
 #: More names than this in one text are a mistake; each would cost the database a parameter.
 MOST_NAMES = 5_000
-#: A process argument or environment string is limited to 128 KiB on Linux; vaults allow 64 KiB.
-MOST_BYTES = 65_536
 
 # \A and \Z, because $ matches before a line break; ASCII, because \w matches look-alikes of other scripts.
 KEY = re.compile(r"\A[A-Za-z_][A-Za-z0-9_]*\Z")
-# What vaults allow in names, ARNs included; `#` is ours.
-SECRET_NAME = re.compile(r"\A[A-Za-z0-9/_+=.@:!-]+\Z")
 
 _PLAIN_INPUT = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
 _SECRET_INPUT = {**_PLAIN_INPUT, "data-1p-ignore": "", "data-lpignore": "true", "data-bwignore": "true"}
@@ -142,9 +140,18 @@ class VariableForm(forms.Form):
         required=False,
         max_length=2048,
         help_text=_(
-            "The secret's name at the provider. Write secret-name#json_key to take one field of a JSON secret."
+            "The secret's name at the provider. Write secret-name#json_key to take one field of a JSON secret, or a"
+            " text with several references as ${database-credentials#password}: the text around them is not secret,"
+            " it is shown."
         ),
         widget=forms.TextInput(attrs={**_PLAIN_INPUT, "placeholder": "database-credentials#password"}),
+    )
+
+    version_stage = forms.ChoiceField(
+        label=_("Version"),
+        required=False,
+        choices=STAGES,
+        help_text=_("The current version, or the one before it while a rotation is under way."),
     )
 
     def __init__(
@@ -203,30 +210,47 @@ class VariableForm(forms.Form):
             self.add_error("acknowledged", _("%(reason)s Tick the box if that is what you want.") % {"reason": reason})
         source = cleaned.get("source", "")
         if source:  # the page hides the other field, and an error in it
-            self.errors.pop("secret_name" if source == Source.DIRECT else "value", None)
+            for name in ("secret_name", "version_stage") if source == Source.DIRECT else ("value",):
+                self.errors.pop(name, None)
         if source == Source.DIRECT:
             keeps = self.variable is not None and self.variable.source == Source.DIRECT
             if not cleaned.get("value") and not keeps and "value" not in self.errors:
                 self.add_error("value", _("Type the value, or choose another value source."))
         elif source and "secret_name" not in self.errors:
-            self._check_reference(Reference.parse(cleaned.get("secret_name", "")))
-            if source == self.sources.locked and cleaned["secret_name"] != self.initial["secret_name"]:
-                self.add_error(
-                    "secret_name",
-                    _("It stays %(name)s: only who may use this credential can change it.")
-                    % {"name": self.initial["secret_name"]},
-                )
+            if source == self.sources.locked:
+                self._check_unchanged()
+            else:
+                self._check_reference(cleaned.get("secret_name", ""))
         return cleaned
 
-    def _check_reference(self, reference: Reference) -> None:
-        if not reference.secret_name:
-            self.add_error("secret_name", _("Name the secret to read."))
-        elif not SECRET_NAME.match(reference.secret_name):
-            self.add_error("secret_name", _("A secret's name has letters, digits and /_+=.@-: only, before any “#”."))
-        elif len(reference.json_key) > 512:
-            self.add_error("secret_name", _("The JSON key after “#” may have 512 characters at most."))
-        elif not reference.json_key and self.cleaned_data["secret_name"].endswith("#"):
-            self.add_error("secret_name", _("Name the JSON key after “#”, or remove the “#”."))
+    def _check_unchanged(self) -> None:
+        """Refuse another secret, or another version of it, behind a credential that is not this person's to use."""
+        before, now = parse(self.initial["secret_name"], self.initial["version_stage"]), self._reference()
+        if str(now) != str(before):
+            self.add_error(
+                "secret_name",
+                _("It stays %(name)s: only who may use this credential can change it.")
+                % {"name": self.initial["secret_name"]},
+            )
+        if now.version_stage != before.version_stage:
+            self.add_error("version_stage", _("It stays as it is: only who may use this credential can change it."))
+
+    def _check_reference(self, text: str) -> None:
+        try:
+            written = check(text)
+        except ValidationError as error:
+            self.add_error("secret_name", error)
+            return
+        _kind, credential = self._source()
+        if credential:
+            self._check_names(written, credential)
+
+    def _check_names(self, written: Written, credential: Credential) -> None:
+        """Refuse what the chosen credential cannot read, as an ARN of another region."""
+        for reference in written.references:
+            if problem := PROVIDERS[credential.provider].name_problem(credential.config, reference.secret_name):
+                failure = explain(problem, {"region": credential.config.get("region", "")})
+                self.add_error("secret_name", f"{reference}: {failure.title}. {failure.steps[0]}")
 
     def values(self) -> dict[str, Any]:
         """Return the arguments of `envvars.services`; only after `is_valid`."""
@@ -238,15 +262,23 @@ class VariableForm(forms.Form):
             "acknowledged": self.cleaned_data["acknowledged"],
         }
 
-    def _value(self) -> Value:
+    def _source(self) -> tuple[str, Credential | None]:
+        """Return the kind of source that was chosen, and the credential if one was chosen by name."""
         kind, _colon, which = self.cleaned_data["source"].partition(":")
+        return kind, self.sources.credential(which) if kind == Source.CREDENTIAL else None
+
+    def _value(self) -> Value:
+        kind, credential = self._source()
         if kind == Source.DIRECT:
             return Value(Source.DIRECT, text=self.cleaned_data["value"])
-        reference = Reference.parse(self.cleaned_data["secret_name"])
-        if kind == Source.PROVIDER_DEFAULT:
-            return Value(Source.PROVIDER_DEFAULT, provider=which, reference=reference)
-        credential = self.sources.credential(which)
+        reference = self._reference()
+        if credential is None:
+            provider = self.cleaned_data["source"].partition(":")[2]
+            return Value(Source.PROVIDER_DEFAULT, provider=provider, reference=reference)
         return Value(Source.CREDENTIAL, provider=credential.provider, credential=credential, reference=reference)
+
+    def _reference(self) -> Written:
+        return parse(self.cleaned_data["secret_name"], self.cleaned_data.get("version_stage") or VersionStage.CURRENT)
 
 
 def _source_value(variable: EnvironmentVariable) -> str:
@@ -266,6 +298,7 @@ def _initial(variable: EnvironmentVariable | None, automations: "QuerySet[Automa
         "acknowledged": variable.acknowledged,
         "source": _source_value(variable),
         "secret_name": variable.reference_label,
+        "version_stage": variable.version_stage,
         "automations": list(chosen.values_list("slug", flat=True)),
     }
 

@@ -10,11 +10,17 @@ from django.utils.translation import gettext_lazy as _
 
 from credentials.models import Credential
 from credentials.providers import PROVIDERS
+from credentials.providers.base import VersionStage
 from crewadmin.sealing import SealedField
 from organizations.models import Organization, User
 from organizations.sharing import PersonGrant, Restrictable, RoleGrant
 
-from .references import Reference
+from .references import Reference, Written, parse
+
+STAGES = [
+    (VersionStage.CURRENT.value, _("Current (AWSCURRENT)")),
+    (VersionStage.PREVIOUS.value, _("Previous (AWSPREVIOUS)")),
+]
 
 
 class VariableQuerySet(models.QuerySet["EnvironmentVariable"]):
@@ -51,8 +57,9 @@ class EnvironmentVariable(Restrictable):  # type: ignore[django-manager-missing]
     credential = models.ForeignKey(
         Credential, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("credential")
     )
-    secret_name = models.CharField(_("secret name"), max_length=2048, blank=True)
-    json_key = models.CharField(_("JSON key"), max_length=512, blank=True)
+    #: As people wrote it: `secret-name#json_key`, or a template of several. `SecretReference` has them one by one.
+    reference = models.CharField(_("reference"), max_length=4096, blank=True)
+    version_stage = models.CharField(_("version"), max_length=20, choices=STAGES, blank=True)
     acknowledged = models.BooleanField(_("its name's effect on programs is known"), default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", editable=False)
@@ -77,11 +84,11 @@ class EnvironmentVariable(Restrictable):  # type: ignore[django-manager-missing]
             models.UniqueConstraint(fields=["organization", "key"], name="variable_key_in_organization"),
             models.CheckConstraint(
                 condition=(
-                    Q(source="direct", value__isnull=False, provider="", credential=None, secret_name="", json_key="")
+                    Q(source="direct", value__isnull=False, provider="", credential=None, reference="")
                     | Q(source="provider_default", value__isnull=True, credential=None)
                     & ~Q(provider="")
-                    & ~Q(secret_name="")
-                    | Q(source="credential", value__isnull=True, credential__isnull=False) & ~Q(secret_name="")
+                    & ~Q(reference="")
+                    | Q(source="credential", value__isnull=True, credential__isnull=False) & ~Q(reference="")
                 ),
                 name="variable_source_is_complete",
             ),
@@ -101,8 +108,23 @@ class EnvironmentVariable(Restrictable):  # type: ignore[django-manager-missing]
 
     @property
     def reference_label(self) -> str:
-        """The reference as people write it: `secret-name#json_key`; empty for a direct value."""
-        return str(Reference(self.secret_name, self.json_key))
+        """The reference as people wrote it: `secret-name#json_key`, or a template; empty for a direct value."""
+        return self.reference
+
+    @property
+    def written(self) -> Written:
+        """The reference or template that was written; not of a direct value."""
+        return parse(self.reference, self.version_stage)
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """What is read of vaults for this variable, without a query: one reference, a template's, or none."""
+        return self.written.references if self.is_secret else ()
+
+    @property
+    def stage_label(self) -> str:
+        """Which version is read, where it is not the current one."""
+        return "" if self.version_stage in ("", VersionStage.CURRENT) else str(self.get_version_stage_display())
 
     @property
     def source_label(self) -> str:
@@ -122,6 +144,31 @@ class VariableRoleGrant(RoleGrant):
     """What a role was granted on a variable."""
 
     content_object = models.ForeignKey(EnvironmentVariable, on_delete=models.CASCADE, related_name="role_grants")
+
+
+class SecretReference(models.Model):
+    """A secret that a variable refers to: the answer to "what refers to this secret" in one query.
+
+    Written with the variable's own reference, which it repeats part by part (`envvars.services.variables`).
+    """
+
+    variable = models.ForeignKey(EnvironmentVariable, on_delete=models.CASCADE, related_name="secret_references")
+    position = models.PositiveSmallIntegerField()
+    secret_name = models.CharField(_("secret name"), max_length=2048)
+    json_key = models.CharField(_("JSON key"), max_length=512, blank=True)
+    version_stage = models.CharField(_("version"), max_length=20, choices=STAGES)
+
+    class Meta:
+        verbose_name = _("secret reference")
+        verbose_name_plural = _("secret references")
+        default_permissions = ()
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["variable", "position"], name="reference_position_in_variable"),
+        ]
+        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["secret_name"], name="references_to_secret")]
+
+    def __str__(self) -> str:
+        return str(Reference(self.secret_name, self.json_key))
 
 
 class AutomationQuerySet(models.QuerySet["Automation"]):

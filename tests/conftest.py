@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from django.test import Client
 
 from credentials.models import Credential
+from credentials.providers.aws import memory
 from credentials.services import add_credential
 from crewadmin.sealing import key_ring
 from organizations import sessions
@@ -31,13 +32,14 @@ PASSWORD = "correct horse battery staple"
 
 @pytest.fixture(autouse=True)
 def _stage(settings: Any) -> None:
-    """Quick password hashes, an empty cache, and no key remembered from another test's organization."""
+    """Quick password hashes, an empty cache, and nothing remembered from another test's organization."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }
     cache.clear()
     key_ring.forget()
+    memory.forget()
 
 
 @pytest.fixture

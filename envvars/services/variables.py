@@ -7,13 +7,14 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from credentials.models import Credential
+from credentials.providers.base import VersionStage
 from crewadmin.sealing import SealError
 from organizations.audit import changing, record
 from organizations.models import AuditEvent, Organization, User
 
-from ..models import Automation, EnvironmentVariable
+from ..models import Automation, EnvironmentVariable, SecretReference
 from ..names import reason_to_ask, reason_to_refuse
-from ..references import Reference
+from ..references import Reference, Written
 
 Action = AuditEvent.Action
 Source = EnvironmentVariable.Source
@@ -27,7 +28,7 @@ class Value:
     text: str = field(default="", repr=False)
     provider: str = ""
     credential: Credential | None = None
-    reference: Reference = field(default_factory=lambda: Reference(""))
+    reference: Written = field(default_factory=lambda: Reference(""))
 
 
 def add_variable(
@@ -49,6 +50,7 @@ def add_variable(
         _take_key(variable, key, acknowledged=acknowledged)
         _take_value(variable, value, by)
         variable.save(force_insert=True)
+        _index_secrets(variable)
         variable.automations.set(automations)
         record(organization, by, Action.VARIABLE_CREATED, variable)
     return variable
@@ -76,6 +78,7 @@ def change_variable(
         _take_key(variable, key, acknowledged=acknowledged)
         _take_value(variable, value, by)
         variable.save()
+        _index_secrets(variable)
         variable.automations.set(automations)
         record(organization, by, Action.VARIABLE_CHANGED, variable, {"fields": changed})
     return variable
@@ -113,12 +116,32 @@ def _take_value(variable: EnvironmentVariable, value: Value, by: User | None) ->
     variable.source = value.source
     variable.provider = value.provider
     variable.credential = value.credential
-    variable.secret_name, variable.json_key = value.reference.secret_name, value.reference.json_key
+    variable.reference = str(value.reference)
+    variable.version_stage = value.reference.version_stage if variable.is_secret else ""
     variable.updated_by = by
     if value.source != Source.DIRECT:
         variable.value = None
     elif value.text:
         variable.value = value.text
+
+
+def references_of(variable: EnvironmentVariable) -> list[SecretReference]:
+    """Return the rows, not yet stored, that say which secrets a variable refers to."""
+    return [
+        SecretReference(
+            variable=variable,
+            position=position,
+            secret_name=reference.secret_name,
+            json_key=reference.json_key,
+            version_stage=reference.version_stage,
+        )
+        for position, reference in enumerate(variable.references)
+    ]
+
+
+def _index_secrets(variable: EnvironmentVariable) -> None:
+    variable.secret_references.all().delete()
+    SecretReference.objects.bulk_create(references_of(variable))
 
 
 def _changed_fields(
@@ -128,14 +151,16 @@ def _changed_fields(
     before = {
         "key": variable.key,
         "source": (variable.source, variable.provider, variable.credential),
-        "secret_name": Reference(variable.secret_name, variable.json_key),
+        "secret_name": variable.reference,
+        "version_stage": variable.version_stage or VersionStage.CURRENT,
         "automations": set(variable.automations.all()),
         "acknowledged": variable.acknowledged,
     }
     after = {
         "key": key,
         "source": (value.source, value.provider, value.credential),
-        "secret_name": value.reference,
+        "secret_name": str(value.reference),
+        "version_stage": value.reference.version_stage,
         "automations": set(automations),
         "acknowledged": acknowledged and bool(reason_to_ask(key)),
     }

@@ -256,7 +256,8 @@ def fill(acme: Organization, alice: User, rows: int) -> None:
             source="credential",
             provider="aws",
             credential=template,
-            secret_name="s",
+            reference="s",
+            version_stage="AWSCURRENT",
         )
         for number in numbers
     )

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('envvars', '0002_sharing'),
+        ('envvars', '0003_references'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
