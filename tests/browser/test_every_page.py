@@ -19,7 +19,9 @@ from envvars.references import Reference
 from envvars.services.automations import add_automation
 from envvars.services.tokens import add_token, revoke_token
 from envvars.services.variables import Value, add_variable
-from organizations.models import Organization, User
+from organizations.models import Organization, Role, User
+from organizations.services.invitations import invite
+from organizations.services.members import suspend
 from organizations.services.organizations import create_organization
 from organizations.sharing import Grant
 from sandbox import seed
@@ -33,7 +35,9 @@ Source = EnvironmentVariable.Source
 
 
 @pytest.fixture
-def furnished(acme: Organization, alice: User, bob: User, aws_prod: Credential, sandbox: Sandbox) -> dict[str, str]:
+def furnished(
+    acme: Organization, alice: User, bob: User, carol: User, aws_prod: Credential, sandbox: Sandbox
+) -> dict[str, str]:
     """An organization with something on every page; returns the addresses of all pages of a signed-in person."""
     create_organization("Initech", "initech", alice)
     direct = add_variable(acme, alice, key="LOG_LEVEL", value=Value(Source.DIRECT, text="debug"))
@@ -86,6 +90,7 @@ def furnished(acme: Organization, alice: User, bob: User, aws_prod: Credential, 
         "variable-name-asked": f"{base}/environment-variables/{proxy.uuid}/edit/",
         "organization": f"{base}/settings/organization/",
         "organization-edit": f"{base}/settings/organization/edit/",
+        **people_of(acme, alice, bob, carol),
         "profile": "/account/profile/",
         "sessions": "/account/sessions/",
         "second-factor-none": "/account/second-factor/",
@@ -93,6 +98,32 @@ def furnished(acme: Organization, alice: User, bob: User, aws_prod: Credential, 
         "password": "/account/password/",
         "sign-out": "/account/logout/",
         "not-found": f"{base}/no-such-page/",
+    }
+
+
+def people_of(acme: Organization, alice: User, bob: User, carol: User) -> dict[str, str]:
+    """Suspend Carol and invite somebody; returns the addresses of the pages about members and roles."""
+    active, suspended = bob.memberships.get(organization=acme), carol.memberships.get(organization=acme)
+    suspend(suspended, alice)
+    invitation, _token = invite(acme, alice, email=f"{'dora-' * 10}@acme.example", role=active.role)
+    built_in, custom = acme.roles.get(kind=Role.Kind.MEMBER), suspended.role
+    members = f"/organizations/{acme.uuid}/settings/members"
+    roles = f"/organizations/{acme.uuid}/settings/roles"
+    return {
+        "members": f"{members}/",
+        "members-not-found": f"{members}/?q=nobody",
+        "member-invite": f"{members}/invite/",
+        "member-edit": f"{members}/{active.uuid}/edit/",
+        "member-remove": f"{members}/{active.uuid}/remove/",
+        "member-revoke": f"{members}/{invitation.membership.uuid}/remove/",
+        "member-leave": f"{members}/leave/",
+        "roles": f"{roles}/",
+        "roles-not-found": f"{roles}/?q=nothing",
+        "role-add": f"{roles}/add/",
+        "role-edit": f"{roles}/{custom.uuid}/edit/",
+        "role-built-in-edit": f"{roles}/{built_in.uuid}/edit/",
+        "role-duplicate": f"{roles}/{built_in.uuid}/duplicate/",
+        "role-delete": f"{roles}/{custom.uuid}/delete/",
     }
 
 
@@ -121,6 +152,7 @@ PUBLIC = {
     "sign-in": "/account/login/",
     "reset": "/account/password/reset/",
     "reset-sent": "/account/password/reset/sent/",
+    "invitation-dead": "/invitations/accept/",
     "reset-link-used": "/account/password/reset/1-expired/",
 }
 
