@@ -16,7 +16,7 @@ import hmac
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 from uuid import UUID
@@ -192,8 +192,13 @@ def keyed_hash(organization_id: int, purpose: str, message: bytes) -> bytes:
 
     `purpose` keeps hashes for different uses apart.
     """
+    return keyed_hasher(organization_id, purpose)(message)
+
+
+def keyed_hasher(organization_id: int, purpose: str) -> Callable[[bytes], bytes]:
+    """Return `keyed_hash` for very many messages of one purpose: the key is looked up once."""
     key = hmac.digest(key_ring.first(organization_id).key, b"crewadmin hash " + purpose.encode(), "sha256")
-    return hmac.digest(key, message, "sha256")
+    return lambda message: hmac.digest(key, message, "sha256")
 
 
 # --- Sealing one value ----------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
 from django.db.models import Q, QuerySet
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
@@ -20,6 +19,7 @@ from organizations.sharing import Grant, Restrictable, visible
 
 from .models import Automation, EnvironmentVariable
 from .references import Reference, fits_environment
+from .rules import KeyField, ReferenceField, clean_reference, clean_value
 from .services.variables import Value
 
 Source = EnvironmentVariable.Source
@@ -29,13 +29,6 @@ M = TypeVar("M", bound=Restrictable)
 MOST_BOXES = 200
 #: More names than this in one text are a mistake; each would cost the database a parameter.
 MOST_NAMES = 5_000
-#: A process argument or environment string is limited to 128 KiB on Linux; vaults allow 64 KiB.
-MOST_BYTES = 65_536
-
-# \A and \Z, because $ matches before a line break; ASCII, because \w matches look-alikes of other scripts.
-KEY = re.compile(r"\A[A-Za-z_][A-Za-z0-9_]*\Z")
-# What vaults allow in names, ARNs included; `#` is ours.
-SECRET_NAME = re.compile(r"\A[A-Za-z0-9/_+=.@:!-]+\Z")
 
 _PLAIN_INPUT = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
 _SECRET_INPUT = {**_PLAIN_INPUT, "data-1p-ignore": "", "data-lpignore": "true", "data-bwignore": "true"}
@@ -117,13 +110,9 @@ class Sources:
 class VariableForm(forms.Form):
     """A variable: its key, where its value comes from, and who receives it."""
 
-    key = TextField(
+    key = KeyField(
         label=_("Key"),
-        max_length=200,
         help_text=_("Letters, digits and underscores; upper case by custom, as DATABASE_PASSWORD."),
-        validators=[
-            RegexValidator(KEY, _("Use letters, digits and underscores only, and begin with a letter or underscore."))
-        ],
         widget=forms.TextInput(attrs=_PLAIN_INPUT),
     )
     source = forms.ChoiceField(label=_("Value Source"))
@@ -133,10 +122,8 @@ class VariableForm(forms.Form):
         strip=False,
         widget=UnshownTextarea(attrs={"rows": 3, **_SECRET_INPUT}),
     )
-    secret_name = TextField(
+    secret_name = ReferenceField(
         label=_("Secret Name"),
-        required=False,
-        max_length=2048,
         help_text=_(
             "The secret's name at the provider. Write secret-name#json_key to take one field of a JSON secret."
         ),
@@ -170,15 +157,8 @@ class VariableForm(forms.Form):
         return self.kept.count()
 
     def clean_value(self) -> str:
-        """Keep line breaks as one character (browsers send two), and refuse what no environment can hold."""
-        value = str(self.cleaned_data["value"]).replace("\r\n", "\n")
-        if not fits_environment(value):
-            raise ValidationError(
-                _("Remove the characters that an environment variable cannot hold (NUL, lone surrogates).")
-            )
-        if len(value.encode()) > MOST_BYTES:
-            raise ValidationError(_("A value may have 65,536 bytes at most."))
-        return value
+        """Keep the value as an environment holds it."""
+        return clean_value(str(self.cleaned_data["value"]))
 
     def clean(self) -> dict[str, Any]:
         """Require what the chosen source needs, and drop what belongs to the other one."""
@@ -191,24 +171,18 @@ class VariableForm(forms.Form):
             if not cleaned.get("value") and not keeps and "value" not in self.errors:
                 self.add_error("value", _("Type the value, or choose another value source."))
         elif source and "secret_name" not in self.errors:
-            self._check_reference(Reference.parse(cleaned.get("secret_name", "")))
-            if source == self.sources.locked and cleaned["secret_name"] != self.initial["secret_name"]:
+            typed = cleaned.get("secret_name", "")
+            try:
+                clean_reference(typed)
+            except ValidationError as error:
+                self.add_error("secret_name", error)
+            if source == self.sources.locked and typed != self.initial["secret_name"]:
                 self.add_error(
                     "secret_name",
                     _("It stays %(name)s: only who may use this credential can change it.")
                     % {"name": self.initial["secret_name"]},
                 )
         return cleaned
-
-    def _check_reference(self, reference: Reference) -> None:
-        if not reference.secret_name:
-            self.add_error("secret_name", _("Name the secret to read."))
-        elif not SECRET_NAME.match(reference.secret_name):
-            self.add_error("secret_name", _("A secret's name has letters, digits and /_+=.@-: only, before any “#”."))
-        elif len(reference.json_key) > 512:
-            self.add_error("secret_name", _("The JSON key after “#” may have 512 characters at most."))
-        elif not reference.json_key and self.cleaned_data["secret_name"].endswith("#"):
-            self.add_error("secret_name", _("Name the JSON key after “#”, or remove the “#”."))
 
     def values(self) -> dict[str, Any]:
         """Return the arguments of `envvars.services`; only after `is_valid`."""

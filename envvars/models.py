@@ -52,6 +52,8 @@ class EnvironmentVariable(Restrictable):  # type: ignore[django-manager-missing]
     )
     secret_name = models.CharField(_("secret name"), max_length=2048, blank=True)
     json_key = models.CharField(_("JSON key"), max_length=512, blank=True)
+    #: The name of the import that left the row as it is; blank once somebody edited it.
+    import_name = models.CharField(max_length=100, blank=True, default="", editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", editable=False)
     updated_at = models.DateTimeField(auto_now=True)

@@ -1,7 +1,8 @@
 """Decide and write: environment variables. Each function is one transaction, audited."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
@@ -62,7 +63,8 @@ def change_variable(
     organization = variable.organization
     with changing(organization):
         variable = EnvironmentVariable.objects.get(pk=variable.pk)
-        changed = _changed_fields(variable, key, value, automations)
+        moved = set(variable.automations.all()) != set(automations)
+        changed = changed_fields(variable, lambda: _stored_text(variable), key=key, value=value, automations=moved)
         if not changed:
             return variable
         _take_key(variable, key)
@@ -97,35 +99,54 @@ def _take_value(variable: EnvironmentVariable, value: Value, by: User | None) ->
     credentials = Credential.objects.filter(organization=variable.organization)
     if value.credential and not credentials.filter(pk=value.credential.pk).exists():
         raise ValidationError({"source": _("This credential was deleted meanwhile. Choose another value source.")})
-    variable.source = value.source
-    variable.provider = value.provider
-    variable.credential = value.credential
-    variable.secret_name, variable.json_key = value.reference.secret_name, value.reference.json_key
-    variable.updated_by = by
+    for column, content in columns_of(value).items():
+        setattr(variable, column, content)
+    variable.updated_by, variable.import_name = by, ""
     if value.source != Source.DIRECT:
         variable.value = None
     elif value.text:
         variable.value = value.text
 
 
-def _changed_fields(
-    variable: EnvironmentVariable, key: str, value: Value, automations: Iterable[Automation]
+def columns_of(value: Value) -> dict[str, str | int | None]:
+    """Return what a row says of where its value comes from: everything but a value that is typed in."""
+    return {
+        "source": str(value.source),
+        "provider": value.provider,
+        "credential_id": value.credential and value.credential.pk,
+        "secret_name": value.reference.secret_name,
+        "json_key": value.reference.json_key,
+    }
+
+
+class Stored(Protocol):
+    """What is compared of a stored variable: a model instance, or a tuple of these columns."""
+
+    key: str
+    source: str
+    provider: str
+    credential_id: int | None
+    secret_name: str
+    json_key: str
+
+
+def changed_fields(
+    stored: Stored, stored_text: Callable[[], str | None], *, key: str, value: Value, automations: bool
 ) -> list[str]:
-    """Return the names of the fields that differ from what is stored, by the form's names."""
-    before = {
-        "key": variable.key,
-        "source": (variable.source, variable.provider, variable.credential),
-        "secret_name": Reference(variable.secret_name, variable.json_key),
-        "automations": set(variable.automations.all()),
+    """Return the names of the fields that differ from what is stored, by the form's names.
+
+    `stored_text` opens a direct value (or returns None); `automations` is whether those differ.
+    """
+    columns = columns_of(value)
+    differs = {name: getattr(stored, name) != content for name, content in columns.items()}
+    changed = {
+        "key": stored.key != key,
+        "source": differs["source"] or differs["provider"] or differs["credential_id"],
+        "secret_name": differs["secret_name"] or differs["json_key"],
+        "automations": automations,
+        "value": bool(value.text) and value.text != stored_text(),
     }
-    after = {
-        "key": key,
-        "source": (value.source, value.provider, value.credential),
-        "secret_name": value.reference,
-        "automations": set(automations),
-    }
-    changed = [name for name, now in after.items() if before[name] != now]
-    return [*changed, "value"] if value.text and value.text != _stored_text(variable) else changed
+    return [name for name, is_different in changed.items() if is_different]
 
 
 def _stored_text(variable: EnvironmentVariable) -> str | None:

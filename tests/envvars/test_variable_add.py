@@ -9,8 +9,9 @@ from django.urls import reverse
 
 from credentials.models import Credential
 from credentials.services import delete_credential
-from envvars.forms import MOST_BOXES, MOST_BYTES, MOST_NAMES, VariableForm
+from envvars.forms import MOST_BOXES, MOST_NAMES, VariableForm
 from envvars.models import Automation, EnvironmentVariable
+from envvars.rules import MOST_BYTES
 from envvars.services.variables import add_variable
 from organizations.access import Access, FeatureAccess, Level
 from organizations.models import AuditEvent, Organization, User

@@ -1,0 +1,118 @@
+"""From a row of a file to the variable it wants, by the rules of the form."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from credentials.models import Credential
+from credentials.providers import PROVIDERS
+from crewadmin.importing.findings import Finding, Findings
+from crewadmin.importing.rows import Row
+from organizations.models import Organization
+
+from ..models import Automation
+from ..references import Reference
+from ..rules import KeyField, ReferenceField, clean_reference, clean_value
+from ..services.imports import Wanted
+from ..services.variables import Source, Value
+
+#: Stands in a file for a value that is stored and not shown: it stays.
+STORED = "stored"
+
+_KEY, _REFERENCE = KeyField(), ReferenceField()
+
+
+class RowReader:
+    """Makes variables of rows. `providers` is whether the person may use credentials and providers' defaults."""
+
+    def __init__(self, organization: Organization, findings: Findings, *, providers: bool) -> None:
+        self.findings, self.providers = findings, providers
+        self._credentials = {one.name: one for one in Credential.objects.for_organization(organization)}
+        self._automations = dict(Automation.objects.for_organization(organization).values_list("slug", "pk"))
+        self._lines: dict[str, int] = {}
+
+    @property
+    def keys(self) -> set[str]:
+        """The keys of all rows so far."""
+        return set(self._lines)
+
+    def read(self, row: Row) -> Wanted | None:
+        """Return what a row wants, or None and findings."""
+        field = "key"
+        try:
+            key = self._key(row)
+            field = "source"
+            kind, which = self._source(row.fields)
+            field = "value" if kind is Source.DIRECT else "secret_name"
+            value = self._value(kind, which, row.fields)
+            field = "automations"
+            automations = self._assigned(row.fields)
+        except ValidationError as error:
+            self.findings.refuse(row.place(field), field, error)
+            return None
+        return Wanted(key, value, automations)
+
+    def lacks_value(self, row: Row) -> None:
+        """Say that a row keeps a value that is not there."""
+        reason = _("There is no stored value to keep.")
+        advice = _("Write the value; one that is really the word “stored” is typed on the variable's page.")
+        self.findings.add(Finding(row.place("value"), reason, advice, "value"))
+
+    def _key(self, row: Row) -> str:
+        key: str = _KEY.clean(_text(row.fields, "key"))
+        first = self._lines.setdefault(key, row.line)
+        if first != row.line:
+            raise ValidationError(_("This key is in the file twice; the first is on line %(line)d.") % {"line": first})
+        return key
+
+    def _source(self, fields: Mapping[str, Any]) -> tuple[Source, str]:
+        """Return the kind of source, and the provider or the name of the credential."""
+        kind, _colon, which = (_text(fields, "source").strip() or Source.DIRECT.value).partition(":")
+        if kind == Source.DIRECT and not which:
+            return Source.DIRECT, ""
+        if not self.providers:
+            raise ValidationError(_("Your role may not use providers and credentials: only “direct” is possible."))
+        if (kind == Source.PROVIDER_DEFAULT and which in PROVIDERS) or (
+            kind == Source.CREDENTIAL and which in self._credentials
+        ):
+            return Source(kind), which
+        if kind == Source.CREDENTIAL:
+            raise ValidationError(_("There is no credential of this name in the organization."))
+        raise ValidationError(
+            _("Write direct, provider_default:%(provider)s, or credential: and its name.")
+            % {"provider": next(iter(PROVIDERS))}
+        )
+
+    def _value(self, kind: Source, which: str, fields: Mapping[str, Any]) -> Value:
+        if kind is Source.DIRECT:
+            if _text(fields, "secret_name").strip():
+                raise ValidationError(_("A direct value has no secret name: leave it blank, or choose the source."))
+            text = _text(fields, "value")
+            return Value(Source.DIRECT, text="" if text == STORED else clean_value(text))
+        if _text(fields, "value"):
+            raise ValidationError(_("A value that is read from a vault is not in the file: leave it blank."))
+        reference: Reference = clean_reference(_REFERENCE.clean(_text(fields, "secret_name")))
+        if kind is Source.PROVIDER_DEFAULT:
+            return Value(kind, provider=which, reference=reference)
+        credential = self._credentials[which]
+        return Value(kind, provider=credential.provider, credential=credential, reference=reference)
+
+    def _assigned(self, fields: Mapping[str, Any]) -> frozenset[int] | None:
+        """Return the automations' primary keys; None where the file says nothing of them."""
+        if "automations" not in fields:
+            return None
+        names = fields["automations"]
+        names = names if isinstance(names, list) else _text(fields, "automations").replace(",", " ").split()
+        try:
+            return frozenset(self._automations[name] for name in names)
+        except (KeyError, TypeError):
+            raise ValidationError(_("There is no automation of such a short name in the organization.")) from None
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str:
+    text = fields.get(name, "")
+    if not isinstance(text, str):
+        raise ValidationError(_("Write this as a text in quotes."))
+    return text
