@@ -118,7 +118,12 @@ def changed_fields(
     credential: Credential, name: str, config: Mapping[str, str], secrets: Mapping[str, str], *, is_default: bool
 ) -> list[str]:
     """Return the names of the fields that differ from what is stored, in order, secrets included."""
-    before = {**credential.config, **stored_secrets(credential), "name": credential.name, "is_default": credential.is_default}
+    before = {
+        **credential.config,
+        **stored_secrets(credential),
+        "name": credential.name,
+        "is_default": credential.is_default,
+    }
     after = {**config, **secrets, "name": name, "is_default": is_default}
     return sorted(field for field in before.keys() | after.keys() if before.get(field) != after.get(field))
 

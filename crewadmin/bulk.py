@@ -41,7 +41,7 @@ def _executed(
     names = _names(model, [*columns, *same])
     sql = f"INSERT INTO {_table(model)} ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))})"  # noqa: S608
     with connection.cursor() as cursor:
-        cursor.executemany(sql + _on_conflict(model, update), (_prepared(row, converted) + constants for row in rows))
+        cursor.executemany(sql + _on_conflict(model, update), [_prepared(row, converted) + constants for row in rows])
 
 
 def _copied(
@@ -53,6 +53,8 @@ def _copied(
 ) -> None:
     staged, constant = ", ".join(_names(model, columns)), _names(model, same)
     converted = _converters(model, columns)
+    # Before the copy: what makes the rows may ask the database, which this connection cannot answer meanwhile.
+    prepared = [_prepared(row, converted) for row in rows]
     insert = (
         f"INSERT INTO {_table(model)} ({', '.join([staged, *constant])}) "  # noqa: S608 - names of ours
         f"SELECT {', '.join([staged, *['%s'] * len(same)])} FROM {_STAGE}"
@@ -60,8 +62,8 @@ def _copied(
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE TEMPORARY TABLE {_STAGE} AS SELECT {staged} FROM {_table(model)} WITH NO DATA")  # noqa: S608
         with cursor.copy(f"COPY {_STAGE} ({staged}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(_prepared(row, converted))
+            for row in prepared:
+                copy.write_row(row)
         cursor.execute(insert + _on_conflict(model, update), list(same.values()))
         cursor.execute(f"DROP TABLE {_STAGE}")
 

@@ -65,5 +65,3 @@ def clean_reference(text: str) -> Reference:
     if not reference.json_key and text.endswith("#"):
         raise ValidationError(_("Name the JSON key after “#”, or remove the “#”."))
     return reference
-
-

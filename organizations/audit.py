@@ -129,7 +129,7 @@ def hash_of(event: AuditEvent) -> bytes:
         event.target_uuid,
         event.target_label,
         event.details,
-        event.previous_hash,
+        bytes(event.previous_hash),
     )
     return keyed_hash(event.organization_id, "audit", content)
 
@@ -153,7 +153,7 @@ def _content(
         target_uuid.hex,
         target_label,
         details,
-        bytes(previous_hash).hex(),
+        previous_hash.hex(),
     ]
     return _SORTED.encode(content).encode()
 

@@ -74,7 +74,8 @@ class ImportCommand(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Plan or apply, then report; the exit code says how it went."""
-        self.options, self.tests = options, []
+        self.options = options
+        self.tests: list[dict[str, str | bool]] = []
         organization = Organization.objects.filter(slug=options["org"]).first()
         if organization is None:
             raise CommandError(_("There is no organization of this short name."), returncode=ExitCode.USAGE)
@@ -105,7 +106,7 @@ class ImportCommand(BaseCommand):
     def _run(self, run: Import) -> tuple[Plan, ExitCode]:
         options = self.options
         expected = self._expected(run) if options["apply_plan"] else None
-        must_look_first = options["prune"] and not options["yes"] or options.get("test")
+        must_look_first = (options["prune"] and not options["yes"]) or options.get("test")
         if not (options["apply"] or options["apply_plan"]) or must_look_first:
             plan = self._walk(run.plan)
             if run.findings:
@@ -195,9 +196,7 @@ class ImportCommand(BaseCommand):
         raise CommandError(_("This is no plan of this command for this organization."), returncode=ExitCode.USAGE)
 
     # --- Reports ----------------------------------------------------------------------------------------------------
-    def _report(
-        self, plan: Plan | None, findings: list[Finding], count: int, code: ExitCode, *, applied: bool
-    ) -> None:
+    def _report(self, plan: Plan | None, findings: list[Finding], count: int, code: ExitCode, *, applied: bool) -> None:
         if self.options["json"]:
             report = {
                 "applied": applied,
@@ -223,7 +222,9 @@ class ImportCommand(BaseCommand):
         elif plan and not self.options["quiet"]:
             self._print_plan(plan)
         reasons = {
-            ExitCode.CONFLICT: _("Rows differ that this import did not leave so: see --on-conflict. Nothing was written."),
+            ExitCode.CONFLICT: _(
+                "Rows differ that this import did not leave so: see --on-conflict. Nothing was written."
+            ),
             ExitCode.MOVED: _("What is stored, or the file, has changed since the plan was made. Nothing was written."),
             ExitCode.TEST_FAILED: _("Not every credential passed its test. Nothing was written."),
         }

@@ -1,5 +1,6 @@
 """The files that credentials come in."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from crewadmin.importing.findings import Findings
@@ -8,7 +9,7 @@ from crewadmin.importing.rows import Row, Schema, read_csv, read_json
 from crewadmin.importing.source import Limits, Source
 
 from ..providers import PROVIDERS
-from ..providers.aws.files import CONSOLE_COLUMNS, read_console, read_profiles
+from ..providers.aws.files import read_console, read_profiles
 
 _SETTINGS = dict.fromkeys(name for provider in PROVIDERS.values() for name in provider.form.base_fields)
 #: The columns of an export too.
@@ -20,11 +21,12 @@ def format_of(source: Source) -> str:
     """Return the format that a file has by its beginning."""
     text = source.text.lstrip()
     first = text.partition("\n")[0].lower()
-    if text[:1] == "{" or text[:1] == "[" and not first.rstrip().endswith("]"):
+    if text.startswith("{") or re.match(r"\[\s*[{\]]", text):
         return "json"
-    if text[:1] in ("[", "#") and "]" in text:
-        return "json" if first.replace(" ", "").startswith(("[{", "[]")) else "profiles"
-    return "console" if any(name in first for name in CONSOLE_COLUMNS) else "csv"
+    if re.search(r"^\[[^\n]+\]\s*$", text, re.MULTILINE):
+        return "profiles"
+    is_console = "access key id" in first or first.startswith("awsaccesskeyid")
+    return "console" if is_console else "csv"
 
 
 def read(

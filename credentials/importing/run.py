@@ -73,9 +73,7 @@ class CredentialImport(Import):
         marked: dict[str, int] = {}
         self.wanted = []
         last = self.sources[0].text.count("\n") + 1
-        for row in read(
-            self.format_name, self.sources, self.limits, self.findings, plan, self.defaults.profiles
-        ):
+        for row in read(self.format_name, self.sources, self.limits, self.findings, plan, self.defaults.profiles):
             forms = self._forms(row, stored)
             if forms and self._is_first(row, forms, seen, marked):
                 self._take(plan, forms, write=write and not self.findings)
@@ -107,7 +105,7 @@ class CredentialImport(Import):
             return forms
         for form in forms.all:
             for name, errors in form.errors.items():
-                self.findings.refuse(row.place(name), name, errors)
+                self.findings.refuse(row.place(name), name, [str(error) for error in errors])
         return None
 
     def _data(self, row: Row) -> dict[str, str] | None:
@@ -150,9 +148,7 @@ class CredentialImport(Import):
         credential, values = forms.credential, forms.values()
         fields = services.changed_fields(credential, **values) if credential else []
         is_ours = credential is not None and credential.import_name == self.choices.name
-        action = decide(
-            fields, exists=credential is not None, is_ours=is_ours, on_conflict=self.choices.on_conflict
-        )
+        action = decide(fields, exists=credential is not None, is_ours=is_ours, on_conflict=self.choices.on_conflict)
         plan.add(action, values["name"], fields, _state(credential))
         if action not in (Action.CREATE, Action.CHANGE):
             return

@@ -3,12 +3,19 @@
 import csv
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, TextIO
+from typing import Any, Protocol
 
 from .rows import Schema
 
 
-def write_csv(out: TextIO, schema: Schema, rows: Iterable[Mapping[str, Any]]) -> None:
+class Output(Protocol):
+    """Where an export is written to."""
+
+    def write(self, text: str, /) -> Any:
+        """Write a text as it is."""
+
+
+def write_csv(out: Output, schema: Schema, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write a header and a line for each row; everything is quoted, lists are names with blanks between.
 
     A text that a spreadsheet would take for a formula can only be a name: what begins with such a character is
@@ -20,7 +27,7 @@ def write_csv(out: TextIO, schema: Schema, rows: Iterable[Mapping[str, Any]]) ->
         writer.writerow([_cell(row.get(name, "")) for name in schema.fields])
 
 
-def write_json(out: TextIO, schema: Schema, rows: Iterable[Mapping[str, Any]]) -> None:
+def write_json(out: Output, schema: Schema, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write `{"LIST NAME": [...]}`, an object a line."""
     out.write(f'{{"{schema.list_name}": [')
     for number, row in enumerate(rows):

@@ -1,4 +1,4 @@
-"""What an import would do: each row's action with the names of changed fields, counts, and one fingerprint of it all."""
+"""What an import would do: each row's action with the names of changed fields, counts, and one digest of all."""
 
 import hashlib
 from collections import Counter
@@ -57,7 +57,7 @@ class Plan:
 
     def __init__(self) -> None:
         self.items: list[Item] = []
-        self.counts: Counter[Action] = Counter({action: 0 for action in Action})
+        self.counts: Counter[Action] = Counter(dict.fromkeys(Action, 0))
         #: What the operator should know although nothing is wrong.
         self.notes: list[str] = []
         self._digest = hashlib.sha256()

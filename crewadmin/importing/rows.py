@@ -63,7 +63,10 @@ def read_csv(source: Source, limits: Limits, findings: Findings, schema: Schema)
 
 
 def read_records(source: Source, limits: Limits) -> Iterator[tuple[int, list[str]]]:
-    """Yield each record of a CSV file with the line that it begins on; blank lines are left out. Raises BadFileError."""
+    """Yield each record of a CSV file with the line that it begins on; blank lines are left out.
+
+    Raises BadFileError.
+    """
     first = source.text.partition("\n")[0]
     separator = ";" if ";" in first and "," not in first else ","
     reader = csv.reader(io.StringIO(source.text, newline=""), delimiter=separator, strict=True)
@@ -82,24 +85,20 @@ def read_records(source: Source, limits: Limits) -> Iterator[tuple[int, list[str
             yield line, cells
 
 
-def _columns(
-    source: Source, line: int, header: Sequence[str], findings: Findings, schema: Schema
-) -> dict[str, int]:
+def _columns(source: Source, line: int, header: Sequence[str], findings: Findings, schema: Schema) -> dict[str, int]:
     """Return the number of each known column. A header's words are not repeated: it may be a row of secrets."""
     names = [name.strip().lower() for name in header]
-    problems = [
-        (number, reason)
-        for number, name in enumerate(names, 1)
-        for reason in (_("This column's name is not known."), _("This column is there twice."))
-        if (name not in schema.fields if reason == _("This column's name is not known.") else name in names[: number - 1])
-    ]
+    unknown, twice = _("This column's name is not known."), _("This column is there twice.")
+    problems = [(number, unknown) for number, name in enumerate(names, 1) if name not in schema.fields]
+    problems += [(number, twice) for number, name in enumerate(names, 1) if name in names[: number - 1]]
     known = _("Columns may be: %(names)s.") % {"names": ", ".join(schema.fields)}
-    for number, reason in problems:
-        findings.add(Finding(Place(source.name, line, number), reason, known))
-    for name in sorted(schema.required - set(names)):
-        findings.add(Finding(Place(source.name, line), _("A column is missing."), known, name))
-    if findings:
-        raise BadFileError(findings.kept.pop())
+    found = [Finding(Place(source.name, line, number), reason, known) for number, reason in problems]
+    missing = sorted(schema.required - set(names))
+    found += [Finding(Place(source.name, line), _("A column is missing."), known, name) for name in missing]
+    if found:
+        for finding in found[:-1]:
+            findings.add(finding)
+        raise BadFileError(found[-1])
     return {name: number for number, name in enumerate(names, 1)}
 
 
@@ -148,9 +147,7 @@ def _number(text: str) -> NotText:
     return NotText()
 
 
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_pairs, parse_constant=_constant, parse_int=_number, parse_float=_number
-)
+_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant, parse_int=_number, parse_float=_number)
 _BLANK = re.compile(r"[ \t\r\n]*")
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}"]', re.DOTALL)
 
@@ -222,9 +219,7 @@ def _decoded_row(source: Source, at: int) -> tuple[Any, int]:
     raise BadFileError(finding) from None
 
 
-def _json_row(
-    source: Source, line: int, path: str, content: Any, findings: Findings, schema: Schema
-) -> Row | None:
+def _json_row(source: Source, line: int, path: str, content: Any, findings: Findings, schema: Schema) -> Row | None:
     place = Place(source.name, line, 0, path)
     if not isinstance(content, dict):
         findings.add(Finding(place, _("This is no object."), _("Write each row as {“field”: “value”}.")))
@@ -244,7 +239,8 @@ def _json_row(
 
 
 def _texts(value: Any) -> Iterable[str]:
-    return [value] if isinstance(value, str) else [part for part in value if isinstance(part, str)] if isinstance(value, list) else ()
+    parts = value if isinstance(value, list) else [value]
+    return [part for part in parts if isinstance(part, str)]
 
 
 def _check_end(source: Source, at: int, *, wrapped: bool) -> None:

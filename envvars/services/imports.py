@@ -108,8 +108,13 @@ class VariableStore:
         changing = {"import_name": self.import_name, "updated_at": now, "updated_by": by}
         same = {"organization": self.organization.pk, "created_at": now, "created_by": by, **changing}
         upsert(EnvironmentVariable, columns, rows, same, update=(*columns[2:], *changing))
-        self._assign([(uuid, wanted) for uuid, (_stored, wanted, fields) in zip(uuids, changes, strict=True)
-                      if wanted.automations or "automations" in fields])
+        self._assign(
+            [
+                (uuid, wanted)
+                for uuid, (_stored, wanted, fields) in zip(uuids, changes, strict=True)
+                if wanted.automations or "automations" in fields
+            ]
+        )
         record_many(
             self.organization,
             self.by,
@@ -168,5 +173,3 @@ class VariableStore:
             ],
             batch_size=BATCH,
         )
-
-

@@ -113,7 +113,7 @@ def columns_of(value: Value) -> dict[str, str | int | None]:
     return {
         "source": str(value.source),
         "provider": value.provider,
-        "credential_id": value.credential and value.credential.pk,
+        "credential_id": value.credential.pk if value.credential else None,
         "secret_name": value.reference.secret_name,
         "json_key": value.reference.json_key,
     }
@@ -122,12 +122,13 @@ def columns_of(value: Value) -> dict[str, str | int | None]:
 class Stored(Protocol):
     """What is compared of a stored variable: a model instance, or a tuple of these columns."""
 
-    key: str
-    source: str
-    provider: str
-    credential_id: int | None
-    secret_name: str
-    json_key: str
+    @property
+    def key(self) -> str:
+        """Its name."""
+
+    @property
+    def source(self) -> str:
+        """The kind of its source; of the columns the others are read by their names in `columns_of`."""
 
 
 def changed_fields(

@@ -64,6 +64,7 @@ REVEALED = {
     "credentials/services.py": 1,  # what changed, by name
     "crewadmin/sealing.py": 2,  # on the way into the database: a value, a data key
     "envvars/delivery.py": 4,  # to whoever receives the values
+    "envvars/services/imports.py": 1,  # what changed, by name
     "envvars/references.py": 2,  # the whole text, or one key out of a JSON secret
     "envvars/services/variables.py": 1,  # what changed, by name
     "credentials/providers/aws/client.py": 2,  # the keys, to the cloud's client

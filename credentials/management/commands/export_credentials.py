@@ -9,8 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
-from crewadmin.importing.export import WRITERS
 from credentials.importing.run import SCHEMA, exported_credentials
+from crewadmin.importing.export import WRITERS
 from organizations.models import Organization
 
 

@@ -34,7 +34,9 @@ class Command(ImportCommand):
         parser.add_argument("--name", default="", help="the name of a row without one")
         parser.add_argument("--region", default="", help="the region of rows without one")
         parser.add_argument("--default", default="", metavar="NAME", help="which becomes its provider's default")
-        parser.add_argument("--test", action="store_true", help="test each new or changed one before anything is stored")
+        parser.add_argument(
+            "--test", action="store_true", help="test each new or changed one before anything is stored"
+        )
 
     def make_import(
         self, organization: Organization, source: Source, choices: Choices, limits: Limits, options: dict[str, Any]
