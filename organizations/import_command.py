@@ -91,7 +91,7 @@ class ImportCommand(BaseCommand):
             return
         plan, code = self._run(run)
         applied = code is ExitCode.DONE and bool(options["apply"] or options["apply_plan"])
-        self._report(plan, run.findings.kept, run.findings.count, code, applied=applied)
+        self._report(plan, list(run.findings), run.findings.count, code, applied=applied)
 
     def _choices(self, source: Source) -> Choices:
         name = self.options["import_name"] or source.name

@@ -51,7 +51,7 @@ class BadFileError(Exception):
 
 
 class Findings:
-    """All that is wrong, in the order of the file: the first MOST_FINDINGS, and how many there are."""
+    """All that is wrong: the first MOST_FINDINGS, by their lines, and how many there are."""
 
     def __init__(self) -> None:
         self.kept: list[Finding] = []
@@ -61,7 +61,7 @@ class Findings:
         return self.count > 0
 
     def __iter__(self) -> Iterator[Finding]:
-        return iter(self.kept)
+        return iter(sorted(self.kept, key=lambda finding: (finding.place.line, finding.place.column)))
 
     def add(self, finding: Finding) -> None:
         """Keep a finding, or count it."""

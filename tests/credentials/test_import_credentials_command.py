@@ -126,7 +126,7 @@ def test_the_shared_files_of_aws_become_credentials(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "reason"),
+    ("profile", "reason"),
     [
         ("aws_session_token = x", "session token"),
         ("sso_session = x", "SSO"),
@@ -140,14 +140,13 @@ def test_the_shared_files_of_aws_become_credentials(run: Run) -> None:
         ("role_arn = x\nsource_profile = bad", "no access key"),
     ],
 )
-def test_what_cannot_be_stored_is_refused_with_the_reason_and_its_line(run: Run, settings: str, reason: str) -> None:
+def test_what_cannot_be_stored_is_refused_with_the_reason_and_its_line(run: Run, profile: str, reason: str) -> None:
     config = f"[profile chained]\nrole_arn = {seed.ROLE_ARN}\nsource_profile = default\nregion = us-east-1\n"
-    config += f"[default]\nregion = us-east-1\n[profile bad]\n{settings}\n"
+    config += f"[default]\nregion = us-east-1\n[profile bad]\n{profile}\n"
     ended = run(CREDENTIALS, "--apply", name="credentials", config=config)
     assert ended.code == 1
     assert reason in ended.err
-    assert "config:7 [profile" not in ended.err
-    assert "config:7 [bad]:" in ended.err
+    assert "config:6: [bad]:" in ended.err
     assert rows() == {}
     assert run(CREDENTIALS, "--apply", "--profile", "default", name="credentials", config=config).code == 0
 
@@ -164,12 +163,12 @@ def test_faults_are_said_by_the_form_and_nothing_is_written(run: Run) -> None:
     ended = run(content, "--apply")
     assert ended.code == 1
     for line in (
-        "credentials.csv:3:3 region:",
-        "credentials.csv:3:5 secret_access_key:",
-        "credentials.csv:4:2 provider:",
+        "credentials.csv:3:3: region:",
+        "credentials.csv:3:5: secret_access_key:",
+        "credentials.csv:4:2: provider:",
     ):
         assert line in ended.err
-    assert "credentials.csv:5:6 is_default: Write true or false." in ended.err
+    assert "credentials.csv:5:6: is_default: Write true or false." in ended.err
     assert rows() == {}
 
 

@@ -57,7 +57,7 @@ class Command(ImportCommand):
         for wanted in cast(CredentialImport, run).wanted:
             test = _within_limits(run.organization, wanted)
             failure = str(test.failure.title) if test.failure else ""
-            self.tests.append({"name": wanted.name, "ok": test.ok, "failure": failure})
+            self.tests.append({"name": wanted.name, "ok": bool(test.ok), "failure": failure})
             if not (options["quiet"] or options["json"]):
                 self.stdout.write(f"{wanted.name}: {failure or 'connected'}")
         return sum(not test["ok"] for test in self.tests)
