@@ -5,7 +5,7 @@ Names of tables and columns come from models; values are parameters.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import connection, models
@@ -23,8 +23,9 @@ def upsert(
     """Insert rows, or change those whose `uuid` is there already; call it inside a transaction.
 
     `rows` hold a value for each of `columns` (names of model fields), a sealed one as SealedBytes; `same` holds what is
-    the same in all rows. `update` names the fields that a row which is there takes over; without it there is none.
+    the same in all rows; a field in neither gets its default. `update` names the fields that a row which is there takes over; without it there is none.
     """
+    same = {**_defaults(model, {*columns, *same}), **same}
     write = _copied if connection.vendor == "postgresql" else _executed
     write(model, columns, rows, same, update)
 
@@ -66,6 +67,11 @@ def _copied(
                 copy.write_row(row)
         cursor.execute(insert + _on_conflict(model, update), list(same.values()))
         cursor.execute(f"DROP TABLE {_STAGE}")
+
+
+def _defaults(model: type[models.Model], named: Collection[str]) -> dict[str, Any]:
+    fields = [field for field in model._meta.concrete_fields if not field.primary_key and field.name not in named]
+    return {field.name: field.get_default() for field in fields}
 
 
 def _on_conflict(model: type[models.Model], update: Sequence[str]) -> str:

@@ -146,7 +146,7 @@ def test_what_cannot_be_stored_is_refused_with_the_reason_and_its_line(run: Run,
     ended = run(CREDENTIALS, "--apply", name="credentials", config=config)
     assert ended.code == 1
     assert reason in ended.err
-    assert "config:6: [bad]:" in ended.err
+    assert "config:7: [bad]:" in ended.err
     assert rows() == {}
     assert run(CREDENTIALS, "--apply", "--profile", "default", name="credentials", config=config).code == 0
 
