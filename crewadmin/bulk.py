@@ -23,7 +23,8 @@ def upsert(
     """Insert rows, or change those whose `uuid` is there already; call it inside a transaction.
 
     `rows` hold a value for each of `columns` (names of model fields), a sealed one as SealedBytes; `same` holds what is
-    the same in all rows; a field in neither gets its default. `update` names the fields that a row which is there takes over; without it there is none.
+    the same in all rows; a field in neither gets its default.
+    `update` names the fields that a row which is there takes over; without it there is none.
     """
     same = {**_defaults(model, {*columns, *same}), **same}
     write = _copied if connection.vendor == "postgresql" else _executed

@@ -11,7 +11,8 @@ from crewadmin.importing.plan import Action, Plan, decide
 from crewadmin.importing.rows import Row
 from crewadmin.importing.source import Limits, Source
 from organizations.importing import Choices, Import, Progress
-from organizations.models import AuditEvent, Organization, User
+from organizations.models import AuditEvent, Membership, Organization, User
+from organizations.sharing import Grant, held
 
 from .. import services
 from ..forms import CredentialForms
@@ -46,7 +47,10 @@ class Wanted:
 
 
 class CredentialImport(Import):
-    """See Import. `wanted` holds what is to be stored, once the import was planned."""
+    """See Import. `wanted` holds what is to be stored, once the import was planned.
+
+    `membership` is who imports; None for an operator on the server, who manages everything.
+    """
 
     imported = AuditEvent.Action.CREDENTIALS_IMPORTED
 
@@ -60,15 +64,20 @@ class CredentialImport(Import):
         *,
         format_name: str = "",
         defaults: Defaults | None = None,
+        membership: Membership | None = None,
     ) -> None:
         super().__init__(organization, by, sources, choices, limits)
-        self.defaults = defaults or Defaults()
+        self.defaults, self.membership = defaults or Defaults(), membership
         self.format_name = format_name or format_of(sources[0])
         self.wanted: list[Wanted] = []
 
     def walk(self, plan: Plan, progress: Progress, *, write: bool) -> None:
         """See Import."""
         stored = {one.name: one for one in self._rows().select_related("organization")}
+        self._managed = set(stored)
+        if self.membership:
+            condition = held(Credential, self.membership, Grant.MANAGE)
+            self._managed = set(self._rows().filter(condition).values_list("name", flat=True))
         seen: dict[str, int] = {}
         marked: dict[str, int] = {}
         self.wanted = []
@@ -93,6 +102,10 @@ class CredentialImport(Import):
         if data is None:
             return None
         credential = stored.get(data["name"].strip())
+        if credential and credential.name not in self._managed:
+            text = _("The organization has a credential of this name, which you may not change.")
+            self.findings.refuse(row.place("name"), "name", [text])
+            return None
         if credential:
             switch = {"is_default": "on"} if credential.is_default and "is_default" not in data else {}
             data = {**credential.config, **switch, **data}
@@ -100,7 +113,7 @@ class CredentialImport(Import):
         if provider not in PROVIDERS or (credential and provider != credential.provider):
             self.findings.refuse(row.place("provider"), "provider", [_("This is not the provider, or none of ours.")])
             return None
-        forms = CredentialForms({**data, "provider": provider}, credential)
+        forms = CredentialForms({**data, "provider": provider}, self.membership, credential)
         if forms.is_valid():
             return forms
         for form in forms.all:
@@ -165,7 +178,7 @@ class CredentialImport(Import):
     def _prune(self, plan: Plan, candidates: Sequence[Credential], *, write: bool) -> None:
         """Remove what an earlier import of this name brought; what is in use is in the way."""
         for credential in candidates:
-            if credential.import_name != self.choices.name:
+            if credential.import_name != self.choices.name or credential.name not in self._managed:
                 continue
             if uses_of(credential).exists():
                 plan.add(Action.CONFLICT, credential.name, (), _state(credential))

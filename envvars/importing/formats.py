@@ -43,6 +43,8 @@ def read_dotenv(source: Source, limits: Limits, findings: Findings) -> Iterator[
                 reason = _("There are more than %(limit)d rows.") % {"limit": limits.rows}
                 raise BadFileError(Finding(place, reason, _("Split the file, and import the parts.")))
             value = _expanded(binding.value, values, place, findings, limits)
+            if value is None:
+                continue
             values[binding.key] = value
             yield Row(source.name, place.line, {"key": binding.key, "value": value, "source": "direct"})
 
@@ -54,8 +56,8 @@ def _line_of(binding: Binding) -> int:
     return int(binding.original.line) + len(blank.replace("\r\n", "\n").replace("\r", "\n").split("\n")) - 1
 
 
-def _expanded(value: str, values: dict[str, str], place: Place, findings: Findings, limits: Limits) -> str:
-    """Return a value with what it refers to filled in."""
+def _expanded(value: str, values: dict[str, str], place: Place, findings: Findings, limits: Limits) -> str | None:
+    """Return a value with what it refers to filled in, or None and a finding."""
     if "${" not in value:
         return value
     parts, length = [], 0
@@ -63,6 +65,7 @@ def _expanded(value: str, values: dict[str, str], place: Place, findings: Findin
         if isinstance(atom, Variable) and atom.name not in values and atom.default is None:
             reason = _("The value refers to a variable that is not further up in the file.")
             findings.add(Finding(place, reason, _("Write the value out; this machine's variables are not read.")))
+            return None
         parts.append(atom.resolve(values))
         length += len(parts[-1])
         if length > limits.value:
