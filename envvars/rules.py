@@ -38,6 +38,16 @@ class ReferenceField(TextField):
         super().__init__(required=False, max_length=MOST_SECRET_NAME, **kwargs)
 
 
+_KEY = KeyField()
+
+
+def clean_key(text: str) -> str:
+    """Return a key as the form's field cleans it. Raises ValidationError."""
+    if KEY.match(text) and len(text) <= 200:
+        return text  # nearly all, and an import has very many
+    return str(_KEY.clean(text))
+
+
 def clean_value(text: str) -> str:
     """Keep line breaks as one character (browsers send two), and refuse what no environment can hold.
 

@@ -14,14 +14,14 @@ from organizations.models import Organization
 
 from ..models import Automation
 from ..references import Reference
-from ..rules import KeyField, ReferenceField, clean_reference, clean_value
+from ..rules import ReferenceField, clean_key, clean_reference, clean_value
 from ..services.imports import Wanted
 from ..services.variables import Source, Value
 
 #: Stands in a file for a value that is stored and not shown: it stays.
 STORED = "stored"
 
-_KEY, _REFERENCE = KeyField(), ReferenceField()
+_REFERENCE = ReferenceField()
 
 
 class RowReader:
@@ -61,7 +61,7 @@ class RowReader:
         self.findings.add(Finding(row.place("value"), reason, advice, "value"))
 
     def _key(self, row: Row) -> str:
-        key: str = _KEY.clean(_text(row.fields, "key"))
+        key = clean_key(_text(row.fields, "key"))
         first = self._lines.setdefault(key, row.line)
         if first != row.line:
             raise ValidationError(_("This key is in the file twice; the first is on line %(line)d.") % {"line": first})
