@@ -85,6 +85,17 @@ class Sources:
             self.choices.append((current, _("%(source)s (as it is)") % {"source": variable.source_label}))
             self.locked = current if self._is_restricted(variable) else ""
 
+    @property
+    def usable(self) -> list[Credential]:
+        """The credentials that the member may use."""
+        return list(self._usable.values())
+
+    @property
+    def defaults(self) -> frozenset[str]:
+        """The providers whose default the member may use."""
+        chosen = (value.partition(":") for value in self._values())
+        return frozenset(which for kind, _colon, which in chosen if kind == Source.PROVIDER_DEFAULT)
+
     def credential(self, uuid: str) -> Credential:
         """Return the credential of a choice."""
         current = self._variable and self._variable.credential

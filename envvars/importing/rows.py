@@ -6,17 +6,15 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from credentials.models import Credential
 from credentials.providers import PROVIDERS
 from crewadmin.importing.findings import Finding, Findings
 from crewadmin.importing.rows import Row
-from organizations.models import Organization
 
-from ..models import Automation
 from ..references import Reference
 from ..rules import ReferenceField, clean_key, clean_reference, clean_value
 from ..services.imports import Wanted
 from ..services.variables import Source, Value
+from .reach import Reach
 
 #: Stands in a file for a value that is stored and not shown: it stays.
 STORED = "stored"
@@ -25,12 +23,10 @@ _REFERENCE = ReferenceField()
 
 
 class RowReader:
-    """Makes variables of rows. `providers` is whether the person may use credentials and providers' defaults."""
+    """Makes variables of rows, with what is in reach."""
 
-    def __init__(self, organization: Organization, findings: Findings, *, providers: bool) -> None:
-        self.findings, self.providers = findings, providers
-        self._credentials = {one.name: one for one in Credential.objects.for_organization(organization)}
-        self._automations = dict(Automation.objects.for_organization(organization).values_list("slug", "pk"))
+    def __init__(self, reach: Reach, findings: Findings) -> None:
+        self.reach, self.findings = reach, findings
         self._lines: dict[str, int] = {}
 
     @property
@@ -54,6 +50,11 @@ class RowReader:
             return None
         return Wanted(key, value, automations)
 
+    def beyond_reach(self, row: Row) -> None:
+        """Say that a row is of a variable that the person may not change."""
+        text = _("The organization has a variable with this key, which you may not change.")
+        self.findings.refuse(row.place("key"), "key", [text])
+
     def lacks_value(self, row: Row) -> None:
         """Say that a row keeps a value that is not there."""
         reason = _("There is no stored value to keep.")
@@ -72,14 +73,14 @@ class RowReader:
         kind, _colon, which = (_text(fields, "source").strip() or Source.DIRECT.value).partition(":")
         if kind == Source.DIRECT and not which:
             return Source.DIRECT, ""
-        if not self.providers:
-            raise ValidationError(_("Your role may not use providers and credentials: only “direct” is possible."))
-        if (kind == Source.PROVIDER_DEFAULT and which in PROVIDERS) or (
-            kind == Source.CREDENTIAL and which in self._credentials
+        if (kind == Source.PROVIDER_DEFAULT and which in self.reach.defaults) or (
+            kind == Source.CREDENTIAL and which in self.reach.credentials
         ):
             return Source(kind), which
         if kind == Source.CREDENTIAL:
-            raise ValidationError(_("There is no credential of this name in the organization."))
+            raise ValidationError(_("There is no credential of this name that you may use."))
+        if kind == Source.PROVIDER_DEFAULT and which in PROVIDERS:
+            raise ValidationError(_("You may not use this provider's default."))
         raise ValidationError(
             _("Write direct, provider_default:%(provider)s, or credential: and its name.")
             % {"provider": next(iter(PROVIDERS))}
@@ -96,7 +97,7 @@ class RowReader:
         reference: Reference = clean_reference(_REFERENCE.clean(_text(fields, "secret_name")))
         if kind is Source.PROVIDER_DEFAULT:
             return Value(kind, provider=which, reference=reference)
-        credential = self._credentials[which]
+        credential = self.reach.credentials[which]
         return Value(kind, provider=credential.provider, credential=credential, reference=reference)
 
     def _assigned(self, fields: Mapping[str, Any]) -> frozenset[int] | None:
@@ -106,9 +107,9 @@ class RowReader:
         names = fields["automations"]
         names = names if isinstance(names, list) else _text(fields, "automations").replace(",", " ").split()
         try:
-            return frozenset(self._automations[name] for name in names)
+            return frozenset(self.reach.automations[name] for name in names)
         except (KeyError, TypeError):
-            raise ValidationError(_("There is no automation of such a short name in the organization.")) from None
+            raise ValidationError(_("There is no automation of such a short name that you may change.")) from None
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:

@@ -1,6 +1,7 @@
 """One import of environment variables."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from organizations.models import AuditEvent, Organization, User
 from ..services.imports import BATCH, StoredVariable, VariableStore, Wanted
 from ..services.variables import Source as ValueSource
 from .formats import FORMATS, format_of
+from .reach import Reach, everything
 from .rows import RowReader
 
 T = TypeVar("T")
@@ -22,7 +24,8 @@ NOTHING: frozenset[int] = frozenset()
 class VariableImport(Import):
     """Reads, compares and writes in batches, so that memory does not grow with the file's rows.
 
-    `format_name` is one of FORMATS, or "" to go by the file; `providers` is whether the person may use credentials.
+    `format_name` is one of FORMATS, or "" to go by the file; `reach` is what a member may use and change, None
+    for an operator on the server.
     """
 
     imported = AuditEvent.Action.VARIABLES_IMPORTED
@@ -36,16 +39,16 @@ class VariableImport(Import):
         limits: Limits,
         *,
         format_name: str = "",
-        providers: bool = True,
+        reach: Reach | None = None,
     ) -> None:
         super().__init__(organization, by, [source], choices, limits)
-        self.source, self.providers = source, providers
+        self.source, self.reach = source, reach
         self.read = FORMATS[format_name or format_of(source)]
 
     def walk(self, plan: Plan, progress: Progress, *, write: bool) -> None:
         """See Import."""
         store = VariableStore(self.organization, self.by, self.choices.name)
-        reader = RowReader(self.organization, self.findings, providers=self.providers)
+        reader = RowReader(self.reach or everything(self.organization), self.findings)
         last = self.source.text.count("\n") + 1
         for rows in _batches(self.read(self.source, self.limits, self.findings), BATCH):
             changes = self._compare(plan, store, reader, rows)
@@ -62,14 +65,21 @@ class VariableImport(Import):
         wanted = [(row, one) for row in rows if (one := reader.read(row))]
         keys = [one.key for _row, one in wanted]
         stored = store.stored(keys)
+        managed = store.managed(keys, reader.reach.variables) if reader.reach.variables else stored.keys()
         assigned = store.assignments(keys) if any(one.automations is not None for _row, one in wanted) else {}
         changes: list[tuple[StoredVariable | None, Wanted, Sequence[str]]] = []
         for row, one in wanted:
             there = stored.get(one.key)
+            if there and one.key not in managed:
+                reader.beyond_reach(row)
+                continue
             if _keeps(one) and (there is None or there.source != ValueSource.DIRECT):
                 reader.lacks_value(row)
                 continue
             receives = assigned.get(one.key, NOTHING)
+            if one.automations is not None:  # those beyond reach keep it, as on the page
+                kept = receives - set(reader.reach.automations.values())
+                one = replace(one, automations=one.automations | kept)
             fields = store.changed(there, one, receives) if there else []
             is_ours = there is not None and there.import_name == self.choices.name
             action = decide(fields, exists=there is not None, is_ours=is_ours, on_conflict=self.choices.on_conflict)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
+from django.db.models import Q
 from django.utils import timezone
 
 from crewadmin.bulk import upsert
@@ -79,6 +80,11 @@ class VariableStore:
         """Return the variables there are among `keys`, by key."""
         rows = EnvironmentVariable.objects.filter(organization=self.organization, key__in=list(keys))
         return {row[1]: StoredVariable(*row) for row in rows.values_list(*_STORED)}
+
+    def managed(self, keys: Iterable[str], condition: Q) -> set[str]:
+        """Return those of `keys` whose variables meet the condition of what a member manages."""
+        rows = EnvironmentVariable.objects.filter(condition, organization=self.organization, key__in=list(keys))
+        return set(rows.values_list("key", flat=True))
 
     def assignments(self, keys: Iterable[str]) -> dict[str, frozenset[int]]:
         """Return the automations that receive each of `keys`, where there is any."""
