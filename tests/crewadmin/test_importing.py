@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from crewadmin.importing.findings import BadFileError, Finding, Findings, Place
 from crewadmin.importing.plan import Action, OnConflict, Plan, decide
@@ -164,24 +162,3 @@ def test_a_plan_s_digest_tells_of_every_state() -> None:
         plan.add(Action.KEEP, "A", (), state)
     assert plans[0].digest == plans[1].digest != plans[2].digest
     assert plans[0].items == []
-
-
-ANY_BYTES = st.one_of(
-    st.binary(max_size=300),
-    st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")),
-    st.lists(st.sampled_from([*'[]{},:;"\\\n\r', "key", "value", "things", "\\ud800", "NaN", "1e9"]), max_size=60).map(
-        lambda parts: "".join(parts).encode()
-    ),
-)
-
-
-@settings(max_examples=2_000, deadline=1_000, suppress_health_check=list(HealthCheck))
-@given(ANY_BYTES)
-def test_no_bytes_make_a_reader_fail(data: bytes) -> None:
-    for reader in (read_csv, read_json):
-        try:
-            rows, findings = read(reader, data)
-        except BadFileError:
-            continue
-        assert all(isinstance(row, Row) for row in rows)
-        assert all(finding.reason and finding.advice for finding in findings)
