@@ -1,5 +1,6 @@
 """The page that imports credentials."""
 
+from django import forms
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -7,10 +8,10 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from crewadmin.forms import TextField
-from crewadmin.importing.source import UPLOAD_LIMITS
+from crewadmin.importing.source import UPLOAD_LIMITS, Source
 from organizations.access import Feature, Level, OrganizationRequest, require
 from organizations.importing import Import
-from organizations.views.imports import ImportForm, Place, import_page
+from organizations.views.imports import ImportForm, Place, import_page, read_upload
 
 from .run import CredentialImport, Defaults
 
@@ -31,7 +32,18 @@ class CredentialImportForm(ImportForm):
         help_text=gettext_lazy("For rows that have none."),
     )
 
-    field_order = ("file", "name", "region", "on_conflict", "import_name")
+    config = forms.FileField(
+        label=gettext_lazy("Shared config file"),
+        max_length=100,
+        required=False,
+        help_text=gettext_lazy("Beside a shared credentials file: its regions and roles."),
+    )
+
+    field_order = ("file", "config", "name", "region", "on_conflict", "import_name")
+
+    def clean_config(self) -> Source | None:
+        """Read the second file, if there is one."""
+        return read_upload(self.cleaned_data["config"]) if self.cleaned_data["config"] else None
 
 
 @require(Feature.SECRET_PROVIDERS, Level.MANAGE)
@@ -50,7 +62,7 @@ def credential_import(request: OrganizationRequest) -> HttpResponse:
         return CredentialImport(
             request.organization,
             request.user,
-            [cleaned["file"]],
+            [cleaned["file"], *([cleaned["config"]] if cleaned["config"] else [])],
             form.choices(),
             UPLOAD_LIMITS,
             defaults=Defaults(cleaned["name"], cleaned["region"]),

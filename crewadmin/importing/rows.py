@@ -87,11 +87,13 @@ def read_records(source: Source, limits: Limits) -> Iterator[tuple[int, list[str
 
 def _columns(source: Source, line: int, header: Sequence[str], findings: Findings, schema: Schema) -> dict[str, int]:
     """Return the number of each known column. A header's words are not repeated: it may be a row of secrets."""
+    known = _("Columns may be: %(names)s.") % {"names": ", ".join(schema.fields)}
+    if len(header) > len(schema.fields):
+        raise BadFileError(Finding(Place(source.name, line), _("There are more columns than are known."), known))
     names = [name.strip().lower() for name in header]
     unknown, twice = _("This column's name is not known."), _("This column is there twice.")
     problems = [(number, unknown) for number, name in enumerate(names, 1) if name not in schema.fields]
     problems += [(number, twice) for number, name in enumerate(names, 1) if name in names[: number - 1]]
-    known = _("Columns may be: %(names)s.") % {"names": ", ".join(schema.fields)}
     found = [Finding(Place(source.name, line, number), reason, known) for number, reason in problems]
     missing = sorted(schema.required - set(names))
     found += [Finding(Place(source.name, line), _("A column is missing."), known, name) for name in missing]

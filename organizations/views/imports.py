@@ -55,18 +55,22 @@ class ImportForm(forms.Form):
 
     def clean_file(self) -> Source:
         """Read the file. Raises ValidationError for what is no text within limits."""
-        file: Any = self.cleaned_data["file"]
-        if (file.size or 0) > UPLOAD_LIMITS.size:
-            raise forms.ValidationError(_("The file is larger than %d MB.") % (UPLOAD_LIMITS.size / MEGABYTE))
-        try:
-            return source_of(file.name or "", file.read(), UPLOAD_LIMITS)
-        except BadFileError as error:
-            raise forms.ValidationError(str(error.finding)) from None
+        return read_upload(self.cleaned_data["file"])
 
     def choices(self) -> Choices:
         """Return what was chosen; only after `is_valid`."""
         name = self.cleaned_data["import_name"] or self.cleaned_data["file"].name
         return Choices(name, OnConflict(self.cleaned_data["on_conflict"]))
+
+
+def read_upload(file: Any) -> Source:
+    """Read an uploaded file. Raises ValidationError for what is no text within limits."""
+    if (file.size or 0) > UPLOAD_LIMITS.size:
+        raise forms.ValidationError(_("The file is larger than %d MB.") % (UPLOAD_LIMITS.size / MEGABYTE))
+    try:
+        return source_of(file.name or "", file.read(), UPLOAD_LIMITS)
+    except BadFileError as error:
+        raise forms.ValidationError(str(error.finding)) from None
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,13 @@ def test_the_console_s_file_becomes_a_credential_without_showing_its_key(
     assert seed.READER.secret_access_key not in html_of(shown)
 
 
+def test_the_shared_files_are_read_together(acme: Organization, eve: User, sign_in: SignIn) -> None:
+    keys = f"aws_access_key_id={seed.READER.access_key_id}\naws_secret_access_key={seed.READER.secret_access_key}\n"
+    config: Any = SimpleUploadedFile("config", b"[profile work]\nregion = eu-central-1\n")
+    shown = upload(sign_in(eve), acme, f"[work]\n{keys}", name="", region="", config=config)
+    assert "create work" in text_of(shown)
+
+
 def test_an_edit_on_the_page_takes_the_row_from_the_import(acme: Organization, eve: User, sign_in: SignIn) -> None:
     client = sign_in(eve)
     upload(client, acme, plan=plan_of(upload(client, acme)))
