@@ -79,7 +79,7 @@ def test_no_file_makes_a_reader_fail(name: str) -> None:
     @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(files(name))
     def read(data: bytes) -> None:
-        findings, began = Findings(), time.monotonic()
+        findings, began = Findings(), time.process_time()
         try:
             source = source_of("file", data, LIMITS)
             assert format_of(source)
@@ -89,7 +89,7 @@ def test_no_file_makes_a_reader_fail(name: str) -> None:
         except BadFileError as error:
             findings.add(error.finding)
         assert all(finding.reason and finding.advice for finding in findings)
-        assert time.monotonic() - began < 1
+        assert time.process_time() - began < 1
 
     read()
 
@@ -110,9 +110,9 @@ def test_no_file_makes_a_reader_fail(name: str) -> None:
     ],
 )
 def test_what_grows_when_it_is_read_is_read_within_a_second(name: str, data: bytes) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     read_all(name, data)
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
     tracemalloc.start()
     read_all(name, data)
     _now, peak = tracemalloc.get_traced_memory()
