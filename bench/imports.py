@@ -111,14 +111,14 @@ def _bound(rows: int, organization: int) -> float:
 
     key, now, place = AESGCM(os.urandom(32)), timezone.now(), os.urandom(100)
     is_postgres = connection.vendor == "postgresql"
-    columns = "uuid, organization_id, key, source, value, provider, secret_name, json_key, import_name, restricted"
-    columns += ", created_at, updated_at"
+    columns = "uuid, organization_id, key, source, value, provider, reference, version_stage, import_name, restricted"
+    columns += ", acknowledged, created_at, updated_at"
 
     def row(number: int) -> tuple[Any, ...]:
         nonce, uuid = os.urandom(12), uuid4()
         sealed = nonce + key.encrypt(nonce, b"x" * 40, place)
         texts = (uuid if is_postgres else uuid.hex, organization, f"BOUND_{number:06}", "direct", sealed)
-        return *texts, "", "", "", "", False, *((now, now) if is_postgres else (str(now), str(now)))
+        return *texts, "", "", "", "", False, False, *((now, now) if is_postgres else (str(now), str(now)))
 
     began = time.perf_counter()
     with transaction.atomic(), connection.cursor() as cursor:
@@ -127,7 +127,7 @@ def _bound(rows: int, organization: int) -> float:
                 for number in range(rows):
                     copy.write_row(row(number))
         else:
-            sql = f"INSERT INTO envvars_environmentvariable ({columns}) VALUES ({', '.join(['%s'] * 12)})"  # noqa: S608
+            sql = f"INSERT INTO envvars_environmentvariable ({columns}) VALUES ({', '.join(['%s'] * 13)})"  # noqa: S608
             cursor.executemany(sql, [row(number) for number in range(rows)])
     return time.perf_counter() - began
 

@@ -16,7 +16,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from bench.connection_tests import measure_faults, measure_hanging_tests
+from bench.formats import measure_formats
 from bench.imports import measure_import, measure_kills
+from bench.resolving import measure_resolving
 from crewadmin.sealing import seal, unseal
 from envvars.models import EnvironmentVariable
 from organizations.access import access_of
@@ -43,6 +45,8 @@ def main(wanted: list[str]) -> None:
         "import_10k": lambda _organization, _owner: measure_import(10_000),
         "import_100k": lambda _organization, _owner: measure_import(100_000),
         "import_killed": lambda _organization, _owner: measure_kills(),
+        "formats": measure_formats,
+        "resolve": measure_resolving,
     }
     for name in wanted or works:
         print(json.dumps({"work": name, **works[name](organization, owner)}), flush=True)

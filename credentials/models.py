@@ -91,6 +91,7 @@ class Credential(Restrictable):  # type: ignore[django-manager-missing]  # of gu
             ("read_credential", "Read a restricted credential"),
             ("use_credential", "Use a restricted credential"),
             ("manage_credential", "Manage a restricted credential"),
+            ("retest_credential", "Test a credential again, as support staff"),
         ]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["organization", "name"], name="credential_name_in_organization"),
@@ -113,7 +114,8 @@ class Credential(Restrictable):  # type: ignore[django-manager-missing]  # of gu
     def open_provider(self) -> Provider:
         """Return the provider, ready to open the vault. Raises SealError if the secrets cannot be opened."""
         secrets: Secret[dict[str, str]] = self.secrets
-        return provider_class(self.provider)(self.config, secrets)
+        scope = f"{self.organization_id}:{self.uuid}:{self.version}"
+        return provider_class(self.provider)(self.config, secrets, scope)
 
     @property
     def health(self) -> "Health":

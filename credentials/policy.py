@@ -35,7 +35,7 @@ from .providers.aws.policy_comparison import Comparison, PolicyError, Reason, St
 from .providers.aws.policy_document import Patterns
 from .providers.base import Step, StepState
 from .testing import HISTORY
-from .usage import uses_of
+from .usage import secrets_of, uses_of
 
 
 # --- What is offered ------------------------------------------------------------------------------------------------
@@ -82,8 +82,7 @@ def offer_for(credential: Credential, uses: "QuerySet[Any]", *, batch: bool = Fa
     """Return the policy that covers what these uses read with a credential, from what its tests have shown."""
     region, steps = credential.config["region"], list(_passed_steps(credential))
     keys = _keys_in(steps)
-    names = sorted(set(uses.values_list("secret_name", flat=True)))
-    facts = [SecretFact(name, keys.get(name)) for name in names]
+    facts = [SecretFact(name, keys.get(name)) for name in secrets_of(uses)]
     covered = tuple(fact for fact in facts if _can_be_named(fact, region))
     left_out = tuple(fact.secret for fact in facts if fact not in covered)
     return Offer(covered, left_out, region, _account_of(credential, steps), batch)

@@ -18,19 +18,21 @@ class Use(Protocol):
 
     uuid: UUID
     key: str
-    secret_name: str
     restricted: bool
 
     @property
     def reference_label(self) -> str:
-        """The reference as people write it: `secret-name#json_key`."""
+        """The reference as people write it: `secret-name#json_key`, or a template of several."""
 
 
 _finder: Callable[[Credential], "QuerySet[Any]"] | None = None
 
 
 def answered_by(finder: Callable[[Credential], "QuerySet[Any]"]) -> None:
-    """Name the function that returns the uses of a credential, in a stable order, each one a `Use`."""
+    """Name the function that returns the uses of a credential, in a stable order, each one a `Use`.
+
+    The rows it returns have `secret_references`, one for each secret that a use names, with a `secret_name`.
+    """
     global _finder
     _finder = finder
 
@@ -42,9 +44,16 @@ def uses_of(credential: Credential) -> "QuerySet[Any]":
     return _finder(credential)
 
 
+def secrets_of(uses: "QuerySet[Any]") -> list[str]:
+    """Return the names of all secrets that some uses refer to, each once, in order."""
+    names = uses.order_by().values_list("secret_references__secret_name", flat=True)
+    return sorted(names.distinct())
+
+
 def secret_to_read(credential: Credential) -> str | None:
     """Return the name of the secret that a connection test reads: the first that something refers to, or None.
 
     Never that of something restricted: the steps of a test are shown to everybody who sees the credential.
     """
-    return uses_of(credential).filter(restricted=False).values_list("secret_name", flat=True).first()
+    uses = uses_of(credential).filter(restricted=False).order_by("key", "secret_references__position")
+    return uses.values_list("secret_references__secret_name", flat=True).first()

@@ -74,6 +74,7 @@ def credential_add(request: OrganizationRequest) -> HttpResponse:
 
 
 @require(Feature.SECRET_PROVIDERS, Level.MANAGE)
+@freshly_proven
 @require_http_methods(["GET", "HEAD", "POST"])
 def credential_edit(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     """Change a credential; a secret left blank keeps what is stored."""
@@ -157,6 +158,7 @@ def _test_context(request: OrganizationRequest, credential: Credential, test: Co
 
 
 @require(Feature.SECRET_PROVIDERS, Level.MANAGE)
+@freshly_proven
 @require_http_methods(["GET", "HEAD", "POST"])
 def credential_delete(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     """Ask, then delete; a credential in use stays, and the page lists by what."""

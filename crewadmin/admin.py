@@ -1,20 +1,45 @@
-"""Django admin for support staff: metadata to look at, nothing to change, never a value."""
+"""Django admin for support staff: metadata to look at, little to do, never a value.
 
+Every look is told to whom it concerns before the page is sent. Who that is, this layer does not know: it asks, and
+`organizations.support` answers, which says so at start (`organizations.apps`).
+"""
+
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.db import models
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
+
+#: Tells who is concerned that a person looked at a row, or at a list that showed these rows.
+LookRecorder = Callable[[Any, Sequence[models.Model], bool], None]
+
+_record_look: LookRecorder | None = None
+
+
+def looks_recorded_by(recorder: LookRecorder) -> None:
+    """Name the function that is told of every look: the person, the rows, and whether it was a list."""
+    global _record_look
+    _record_look = recorder
+
+
+def record_look(user: Any, rows: Sequence[models.Model], *, is_list: bool) -> None:
+    """Tell of a look. Raises RuntimeError if nobody records: then nobody looks."""
+    if _record_look is None:
+        raise RuntimeError("No application has said how the looks of support staff are recorded.")
+    _record_look(user, rows, is_list)
 
 
 class SupportSite(admin.AdminSite):
     """The admin site, with the product's own sign-in in place of a second one without its limits."""
 
     site_header = site_title = _("crewadmin support")
-    index_title = _("Metadata for support staff")
+    index_title = _("Support")
+    enable_nav_sidebar = False  # templates/admin/base_site.html has the product's own
 
     def register(self, model_or_iterable: Any, admin_class: type[Any] | None = None, **options: Any) -> None:
         """Take read-only pages; what other packages bring (groups, login addresses) could be changed, and stays out."""
@@ -34,15 +59,24 @@ class SupportSite(admin.AdminSite):
         return redirect("account_change_password")
 
 
+#: What stands behind a filter's name in the links that Django makes of it.
+_FILTER_ENDINGS = ("", "__exact", "__isnull", "__gte", "__lt")
+
+
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
     """A model that support staff may look at.
 
     `fields` and `list_display` are always explicit, so that a new column shows nowhere by itself. Looking up by query
-    string is limited to `list_filter` and `search_fields`: any column can otherwise be read letter by letter.
+    string is limited to what `list_filter` offers, letter for letter: any column, and any that a relation leads to, can
+    otherwise be read character by character. Each object's page, and each list with the rows that it showed, is
+    recorded for the organizations concerned (see organizations.support).
     """
 
-    actions = None
+    actions: Sequence[Any] = ()
+    list_per_page = 50
+    list_max_show_all = 0
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody adds here."""
@@ -58,4 +92,31 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in t
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Allow the filters that the page itself offers, and nothing else."""
-        return any(lookup == name or lookup.startswith(f"{name}__") for name in map(str, self.list_filter))
+        return lookup in {f"{name}{ending}" for name in map(str, self.list_filter) for ending in _FILTER_ENDINGS}
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show a list, once its rows are recorded."""
+        response = super().changelist_view(request, extra_context)
+        page = (getattr(response, "context_data", None) or {}).get("cl")
+        if page is not None:
+            record_look(request.user, list(page.result_list), is_list=True)
+        return response
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,  # noqa: FBT001, FBT002 - Django's signature
+        change: bool = False,  # noqa: FBT001, FBT002 - Django's signature
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        """Show an object, once the look is recorded."""
+        record_look(request.user, [obj], is_list=False)
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Have no page: what happened to an object stands in its organization's audit log."""
+        raise Http404

@@ -56,6 +56,18 @@ def read_switch(environment: Mapping[str, str], name: str, *, default: bool) -> 
     return _SWITCH[word]
 
 
+def read_optional(environment: Mapping[str, str], name: str) -> str:
+    """Return the text of NAME, or of the file that NAME_FILE points to; empty if neither is set."""
+    return _read(environment, name) if environment.get(name) or environment.get(f"{name}_FILE") else ""
+
+
+def issuer_url(url: str, name: str) -> str:
+    """Return the address of a single sign-on provider, or an empty text; only https, and http on this machine."""
+    if url and not (_is_https(url) or _is_loopback(url)):
+        raise ImproperlyConfigured(f"{name} must start with https:// and name a host.")
+    return url.rstrip("/")
+
+
 def loopback_url(url: str, name: str) -> str | None:
     """Return `url` if it is an http address on this machine, None if it is empty; anything else is refused."""
     if not url:
@@ -87,6 +99,20 @@ def _is_random_key(key: str) -> bool:
     return len(raw) == KEY_BYTES and len(set(raw)) > KEY_BYTES // 2
 
 
+def _is_https(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "https" and bool(parts.hostname) and parts.username is None
+    except ValueError:
+        return False
+
+
+def _is_loopback(url: str) -> bool:
+    """Whether a URL is http://ADDRESS:PORT, perhaps with a path, ADDRESS being this machine's own."""
+    scheme, _separator, rest = url.partition("://")
+    return _is_loopback_address(f"{scheme}://{rest.partition('/')[0]}")
+
+
 def _is_loopback_address(url: str) -> bool:
     """Whether a URL is http://ADDRESS:PORT and nothing more, ADDRESS being this machine's own."""
     try:
@@ -107,6 +133,8 @@ OWN_NAMES = frozenset(
         "AWS_SANDBOX_URL",
         "BEHIND_TLS_PROXY",
         "CACHE_URL",
+        "CELERY_BROKER_URL",
+        "CELERY_WORKER_CONCURRENCY",
         "CONNECTION_TESTS_AT_ONCE",
         "CSRF_TRUSTED_ORIGINS",
         "DATABASE_POOL_SIZE",
@@ -119,6 +147,13 @@ OWN_NAMES = frozenset(
         "FERNET_KEYS_FILE",
         "HTTPS",
         "LOG_LEVEL",
+        "OIDC_CLIENT_ID",
+        "OIDC_CLIENT_SECRET",
+        "OIDC_CLIENT_SECRET_FILE",
+        "OIDC_NAME",
+        "OIDC_SERVER_URL",
+        "PUBLIC_URL",
+        "SECRET_CACHE_SECONDS",
         "SECRET_KEY",
         "SECRET_KEY_FILE",
     }

@@ -10,7 +10,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from django.http import HttpRequest
 from django.utils.datastructures import MultiValueDict
-from django.views.debug import SafeExceptionReporterFilter
+from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 
 MASK = "••••••••"
 
@@ -114,3 +114,15 @@ class MaskEverything(SafeExceptionReporterFilter):
     def get_traceback_frame_variables(self, request: HttpRequest | None, tb_frame: Any) -> ItemsView[str, Any]:
         """Return every local variable's name and type, never its value."""
         return {name: f"<{type(value).__name__}>" for name, value in tb_frame.f_locals.items()}.items()
+
+
+class MaskedReport(ExceptionReporter):
+    """An error report whose address ends before the query string: a link from a mail carries its token there."""
+
+    def get_traceback_data(self) -> dict[str, Any]:
+        """Name the query's parameters and show the value of none."""
+        data = super().get_traceback_data()
+        if self.request is not None:
+            data["request_GET_items"] = [(name, MASK) for name in self.request.GET]
+            data["request_insecure_uri"] = str(data["request_insecure_uri"]).partition("?")[0]
+        return data

@@ -4,6 +4,9 @@ Two layers. Each organization has a *data key*, 32 random bytes, that seals its 
 itself is stored wrapped by the newest of FERNET_KEYS (`WrappedKeyField`). Losing FERNET_KEYS loses every secret; a copy
 of the database without them opens none.
 
+A value that belongs to a person and to no organization, such as the seed of a second factor, is sealed under
+FERNET_KEYS themselves: see `seal_for_person`.
+
 A sealed value is `format version (1 byte) | data key id (16) | nonce (12) | ciphertext and tag`. Its additional data
 names where it belongs: organization, model, row, column and key. Moved anywhere else it does not open.
 
@@ -11,6 +14,8 @@ The model of the data keys belongs to another layer and is named by `settings.DA
 `uuid`, `organization`, `wrapped_key`, `master_key_id`, `created_at` and `retired_at`.
 """
 
+import base64
+import binascii
 import hashlib
 import hmac
 import json
@@ -187,18 +192,18 @@ def _data_keys() -> "models.QuerySet[Any]":
     return cast("models.QuerySet[Any]", apps.get_model(settings.DATA_KEY_MODEL)._default_manager.all())
 
 
-def keyed_hash(organization_id: int, purpose: str, message: bytes) -> bytes:
-    """Return a hash (32 bytes) that only a holder of the organization's first data key can make or check.
-
-    `purpose` keeps hashes for different uses apart.
-    """
-    return keyed_hasher(organization_id, purpose)(message)
-
-
 def keyed_hasher(organization_id: int, purpose: str) -> Callable[[bytes], bytes]:
-    """Return `keyed_hash` for very many messages of one purpose: the key is looked up once."""
+    """Return the function that hashes (32 bytes) as only a holder of the organization's first data key can.
+
+    `purpose` keeps hashes for different uses apart. The key is read once; many messages then cost no query.
+    """
     key = hmac.digest(key_ring.first(organization_id).key, b"crewadmin hash " + purpose.encode(), "sha256")
     return lambda message: hmac.digest(key, message, "sha256")
+
+
+def keyed_hash(organization_id: int, purpose: str, message: bytes) -> bytes:
+    """Return one hash of `keyed_hasher`."""
+    return keyed_hasher(organization_id, purpose)(message)
 
 
 # --- Sealing one value ----------------------------------------------------------------------------------------------
@@ -350,6 +355,45 @@ class _Ready:
     """A sealed value (or none) on its way from `pre_save` to the database."""
 
     sealed: SealedBytes | None
+
+
+# --- Values of a person ---------------------------------------------------------------------------------------------
+def seal_for_person(purpose: str, value: Secret[str]) -> str:
+    """Seal a text that belongs to a person and to no organization, under the newest of FERNET_KEYS.
+
+    Returns ASCII text, fit for a JSON column: in URL-safe base64 `format version (1 byte) | master key id (8) | nonce
+    (12) | ciphertext and tag`. `purpose` says what the value is for; sealed for one purpose it opens for no other.
+    """
+    key = settings.FERNET_KEYS[0]
+    header, nonce = FORMAT + master_key_id(key).encode(), os.urandom(NONCE_BYTES)
+    ciphertext = _personal_cipher(key, purpose).encrypt(nonce, value.reveal().encode(), header)
+    return base64.urlsafe_b64encode(header + nonce + ciphertext).decode()
+
+
+def open_for_person(purpose: str, sealed: str) -> Secret[str]:
+    """Open what `seal_for_person` sealed. Raises SealError if it was changed, cut, or its key is gone."""
+    try:
+        raw = base64.b64decode(sealed, altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise SealError("This is no sealed value.") from None
+    header, nonce, ciphertext = raw[:_PERSONAL_HEADER], raw[_PERSONAL_HEADER:][:NONCE_BYTES], raw[_PERSONAL_NONCE_END:]
+    key = next((key for key in settings.FERNET_KEYS if header == FORMAT + master_key_id(key).encode()), None)
+    if key is None or len(raw) < _PERSONAL_NONCE_END:
+        raise SealError("None of FERNET_KEYS sealed this value.")
+    try:
+        return Secret(_personal_cipher(key, purpose).decrypt(nonce, ciphertext, header).decode())
+    except InvalidTag:
+        raise SealError("A sealed value of a person was changed, or is for another purpose.") from None
+
+
+_PERSONAL_HEADER = len(FORMAT) + 8
+_PERSONAL_NONCE_END = _PERSONAL_HEADER + NONCE_BYTES
+
+
+def _personal_cipher(fernet_key: str, purpose: str) -> AESGCM:
+    """Return the cipher of one purpose; its key is derived, so that FERNET_KEYS themselves seal nothing twice."""
+    key = base64.urlsafe_b64decode(fernet_key)
+    return AESGCM(hmac.digest(key, b"crewadmin value of a person " + purpose.encode(), "sha256"))
 
 
 # --- Checks at start ------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ win. The README's table explains each name. Keys may come from a file: `FERNET_K
 
 import os
 from pathlib import Path
+from typing import Any
 
 import bootstrap_wrapper
 import environ
@@ -13,7 +14,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from crewadmin.environment import loopback_url, read_key, read_keys, read_switch
+from crewadmin.environment import issuer_url, loopback_url, read_key, read_keys, read_optional, read_switch
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -43,6 +44,8 @@ if read_switch(os.environ, "BEHIND_TLS_PROXY", default=False):
 AWS_SANDBOX_URL = loopback_url(env.str("AWS_SANDBOX_URL", default=""), "AWS_SANDBOX_URL")
 #: Connection tests that one process runs at a time; half of gunicorn's threads, so that pages stay quick.
 CONNECTION_TESTS_AT_ONCE = env.int("CONNECTION_TESTS_AT_ONCE", default=4)
+#: For how many seconds one process may use a secret's value again without reading it; 0 is never.
+SECRET_CACHE_SECONDS = env.int("SECRET_CACHE_SECONDS", default=0)
 #: Region codes newer than the installed botocore.
 AWS_EXTRA_REGIONS = env.list("AWS_EXTRA_REGIONS", default=[])
 
@@ -61,6 +64,10 @@ INSTALLED_APPS = [
     "django.forms",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
     "csp",
     "django_htmx",
     "guardian",
@@ -83,6 +90,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "organizations.sessions.limits",
 ]
 
 ROOT_URLCONF = "crewadmin.urls"
@@ -158,7 +166,10 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
@@ -175,14 +186,54 @@ ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 10 * 60  # seconds; what is hard to undo asks for a proof at most this old
-ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/15m/key"}
+ACCOUNT_RATE_LIMITS = {
+    "login_failed": "10/m/ip,5/15m/key",
+    "invitations_of_organization": "50/h/key",
+    "invitations_to_address": "5/h/key",  # counts those of all organizations
+}
+
+MFA_ADAPTER = "organizations.second_factor.Adapter"
+MFA_FORMS = {
+    "activate_totp": "organizations.second_factor.ActivateTOTPForm",
+    "add_webauthn": "organizations.second_factor.AddPasskeyForm",
+    "edit_webauthn": "organizations.second_factor.RenamePasskeyForm",
+    "authenticate_webauthn": "organizations.second_factor.PasskeyForm",
+    "reauthenticate_webauthn": "organizations.second_factor.ConfirmPasskeyForm",
+}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_ISSUER = "crewadmin"
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+# Our own `freshly_proven` guards the pages that change a second factor (organizations/person_urls.py): allauth's guard
+# would keep what was posted in the session.
+MFA_REAUTHENTICATION_REQUIRED = False
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS
+
+#: Single sign-on through one OpenID Connect provider; off, and without any address, unless it is named here.
+OIDC_SERVER_URL = issuer_url(env.str("OIDC_SERVER_URL", default=""), "OIDC_SERVER_URL")
+OIDC_PROVIDER_ID = "oidc"  # what stored accounts carry
+SOCIALACCOUNT_ADAPTER = "organizations.single_sign_on.Adapter"
+SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {}
+if OIDC_SERVER_URL:
+    SOCIALACCOUNT_PROVIDERS["openid_connect"] = {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": OIDC_PROVIDER_ID,
+                "name": env.str("OIDC_NAME", default="") or _("single sign-on"),
+                "client_id": env.str("OIDC_CLIENT_ID"),
+                "secret": read_optional(os.environ, "OIDC_CLIENT_SECRET"),
+                "settings": {"server_url": OIDC_SERVER_URL},
+            }
+        ],
+    }
 
 SILENCED_SYSTEM_CHECKS = ["guardian.W001"]  # its login backend is left out on purpose, see above
 GUARDIAN_MONKEY_PATCH_USER = False
 GUARDIAN_MONKEY_PATCH_GROUP = False
 ANONYMOUS_USER_NAME = None
 
-SESSION_COOKIE_AGE = 12 * 60 * 60  # seconds from sign-in
+SESSION_COOKIE_AGE = SESSION_ABSOLUTE_SECONDS = 12 * 60 * 60  # from sign-in, see organizations/sessions.py
+SESSION_IDLE_SECONDS = 30 * 60
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
@@ -231,12 +282,14 @@ USE_I18N = True
 # --- Mail and logs --------------------------------------------------------------------------------------------------
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
+EMAIL_TIMEOUT = 10  # seconds; a page waits for the mail server
 #: How people open this, for the links in mails that no page asked for.
 _FIRST_HOST = next(iter(ALLOWED_HOSTS), "127.0.0.1").lstrip("*.")
 PUBLIC_URL = env.str("PUBLIC_URL", default=f"{'https' if HTTPS else 'http'}://{_FIRST_HOST}")
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="crewadmin@localhost")
 ADMINS = [(address, address) for address in env.list("ADMINS", default=[])]
 
+DEFAULT_EXCEPTION_REPORTER = "crewadmin.redaction.MaskedReport"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "crewadmin.redaction.MaskEverything"
 LOGGING = {
     "version": 1,

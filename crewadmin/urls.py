@@ -4,7 +4,7 @@ from allauth.account import views as account
 from django.contrib import admin
 from django.urls import include, path, re_path
 
-from organizations.views import home
+from organizations.views import home, invitations
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -18,6 +18,9 @@ urlpatterns = [
             ]
         ),
     ),
+    path("api/v1/", include("envvars.api.urls")),
+    path("invitations/", invitations.invitation_open, name="invitation_open"),
+    path("invitations/accept/", invitations.invitation_accept, name="invitation_accept"),
     # allauth's pages that we use. Nobody signs up or changes the address of a login on their own.
     path("account/login/", account.login, name="account_login"),
     path("account/logout/", account.logout, name="account_logout"),
@@ -36,5 +39,7 @@ urlpatterns = [
         account.password_reset_from_key_done,
         name="account_reset_password_from_key_done",
     ),
+    # A person's own pages, second factor and single sign-on.
+    path("account/", include("organizations.person_urls")),
     path("support/", admin.site.urls),
 ]

@@ -4,7 +4,7 @@ from django.contrib import admin
 
 from crewadmin.admin import ReadOnlyAdmin
 
-from .models import Automation, EnvironmentVariable
+from .models import Automation, EnvironmentVariable, ServiceToken
 
 
 @admin.register(EnvironmentVariable)
@@ -28,3 +28,12 @@ class AutomationAdmin(ReadOnlyAdmin):
     list_display = fields = ("name", "slug", "organization", "created_at")
     list_select_related = ("organization",)
     search_fields = ("name", "slug", "organization__slug")
+
+
+@admin.register(ServiceToken)
+class ServiceTokenAdmin(ReadOnlyAdmin):
+    """Service tokens without their hashes."""
+
+    list_display = fields = ("name", "prefix", "automation", "expires_at", "last_used_at", "revoked_at", "created_at")
+    list_select_related = ("automation",)
+    search_fields = ("name", "prefix", "automation__slug")

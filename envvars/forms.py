@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, TypeVar
+from uuid import uuid4
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -12,14 +14,16 @@ from django.utils.translation import gettext_lazy as _
 
 from credentials.models import Credential
 from credentials.providers import PROVIDERS
+from credentials.providers.base import VersionStage
 from crewadmin.forms import TextField, UnshownTextarea
 from organizations.access import Access
 from organizations.models import Membership
 from organizations.sharing import Grant, Restrictable, visible
 
-from .models import Automation, EnvironmentVariable
-from .references import Reference, fits_environment
-from .rules import KeyField, ReferenceField, clean_reference, clean_value
+from .models import STAGES, Automation, EnvironmentVariable
+from .names import reason_to_ask
+from .references import Written, check, fits_environment, parse
+from .rules import KeyField, ReferenceField, check_names, clean_value, refuse_name
 from .services.variables import Value
 
 Source = EnvironmentVariable.Source
@@ -126,6 +130,7 @@ class VariableForm(forms.Form):
         help_text=_("Letters, digits and underscores; upper case by custom, as DATABASE_PASSWORD."),
         widget=forms.TextInput(attrs=_PLAIN_INPUT),
     )
+    acknowledged = forms.BooleanField(label=_("I know what this name does to programs"), required=False)
     source = forms.ChoiceField(label=_("Value Source"))
     value = forms.CharField(
         label=_("Value"),
@@ -136,9 +141,18 @@ class VariableForm(forms.Form):
     secret_name = ReferenceField(
         label=_("Secret Name"),
         help_text=_(
-            "The secret's name at the provider. Write secret-name#json_key to take one field of a JSON secret."
+            "The secret's name at the provider. Write secret-name#json_key to take one field of a JSON secret, or a"
+            " text with several references as ${database-credentials#password}: the text around them is not secret,"
+            " it is shown."
         ),
         widget=forms.TextInput(attrs={**_PLAIN_INPUT, "placeholder": "database-credentials#password"}),
+    )
+
+    version_stage = forms.ChoiceField(
+        label=_("Version"),
+        required=False,
+        choices=STAGES,
+        help_text=_("The current version, or the one before it while a rotation is under way."),
     )
 
     def __init__(
@@ -167,6 +181,15 @@ class VariableForm(forms.Form):
         """How many automations receive it whatever is chosen."""
         return self.kept.count()
 
+    @property
+    def asks_about_name(self) -> bool:
+        """Whether the key is one that needs the tick; the page shows the box then."""
+        return reason_to_ask(str(self["key"].value() or "").strip()) is not None
+
+    def clean_key(self) -> str:
+        """Refuse a name that would make programs run other code."""
+        return refuse_name(str(self.cleaned_data["key"]))
+
     def clean_value(self) -> str:
         """Keep the value as an environment holds it."""
         return clean_value(str(self.cleaned_data["value"]))
@@ -174,26 +197,43 @@ class VariableForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Require what the chosen source needs, and drop what belongs to the other one."""
         cleaned = super().clean() or self.cleaned_data
+        if (reason := reason_to_ask(cleaned.get("key", ""))) and not cleaned.get("acknowledged"):
+            self.add_error("acknowledged", _("%(reason)s Tick the box if that is what you want.") % {"reason": reason})
         source = cleaned.get("source", "")
         if source:  # the page hides the other field, and an error in it
-            self.errors.pop("secret_name" if source == Source.DIRECT else "value", None)
+            for name in ("secret_name", "version_stage") if source == Source.DIRECT else ("value",):
+                self.errors.pop(name, None)
         if source == Source.DIRECT:
             keeps = self.variable is not None and self.variable.source == Source.DIRECT
             if not cleaned.get("value") and not keeps and "value" not in self.errors:
                 self.add_error("value", _("Type the value, or choose another value source."))
         elif source and "secret_name" not in self.errors:
-            typed = cleaned.get("secret_name", "")
-            try:
-                clean_reference(typed)
-            except ValidationError as error:
-                self.add_error("secret_name", error)
-            if source == self.sources.locked and typed != self.initial["secret_name"]:
-                self.add_error(
-                    "secret_name",
-                    _("It stays %(name)s: only who may use this credential can change it.")
-                    % {"name": self.initial["secret_name"]},
-                )
+            if source == self.sources.locked:
+                self._check_unchanged()
+            else:
+                self._check_reference(cleaned.get("secret_name", ""))
         return cleaned
+
+    def _check_unchanged(self) -> None:
+        """Refuse another secret, or another version of it, behind a credential that is not this person's to use."""
+        before, now = parse(self.initial["secret_name"], self.initial["version_stage"]), self._reference()
+        if str(now) != str(before):
+            self.add_error(
+                "secret_name",
+                _("It stays %(name)s: only who may use this credential can change it.")
+                % {"name": self.initial["secret_name"]},
+            )
+        if now.version_stage != before.version_stage:
+            self.add_error("version_stage", _("It stays as it is: only who may use this credential can change it."))
+
+    def _check_reference(self, text: str) -> None:
+        try:
+            written = check(text)
+            _kind, credential = self._source()
+            if credential:
+                check_names(written, credential)
+        except ValidationError as error:
+            self.add_error("secret_name", error)
 
     def values(self) -> dict[str, Any]:
         """Return the arguments of `envvars.services`; only after `is_valid`."""
@@ -202,17 +242,26 @@ class VariableForm(forms.Form):
             "value": self._value(),
             # Asked again when it is stored.
             "automations": _together(Automation, self.cleaned_data["automations"], self.kept),
+            "acknowledged": self.cleaned_data["acknowledged"],
         }
 
-    def _value(self) -> Value:
+    def _source(self) -> tuple[str, Credential | None]:
+        """Return the kind of source that was chosen, and the credential if one was chosen by name."""
         kind, _colon, which = self.cleaned_data["source"].partition(":")
+        return kind, self.sources.credential(which) if kind == Source.CREDENTIAL else None
+
+    def _value(self) -> Value:
+        kind, credential = self._source()
         if kind == Source.DIRECT:
             return Value(Source.DIRECT, text=self.cleaned_data["value"])
-        reference = Reference.parse(self.cleaned_data["secret_name"])
-        if kind == Source.PROVIDER_DEFAULT:
-            return Value(Source.PROVIDER_DEFAULT, provider=which, reference=reference)
-        credential = self.sources.credential(which)
+        reference = self._reference()
+        if credential is None:
+            provider = self.cleaned_data["source"].partition(":")[2]
+            return Value(Source.PROVIDER_DEFAULT, provider=provider, reference=reference)
         return Value(Source.CREDENTIAL, provider=credential.provider, credential=credential, reference=reference)
+
+    def _reference(self) -> Written:
+        return parse(self.cleaned_data["secret_name"], self.cleaned_data.get("version_stage") or VersionStage.CURRENT)
 
 
 def _source_value(variable: EnvironmentVariable) -> str:
@@ -229,8 +278,10 @@ def _initial(variable: EnvironmentVariable | None, automations: "QuerySet[Automa
     chosen = automations.filter(variables=variable).order_by("slug")
     return {
         "key": variable.key,
+        "acknowledged": variable.acknowledged,
         "source": _source_value(variable),
         "secret_name": variable.reference_label,
+        "version_stage": variable.version_stage,
         "automations": list(chosen.values_list("slug", flat=True)),
     }
 
@@ -305,3 +356,47 @@ def _automation_initial(automation: Automation | None, variables: "QuerySet[Envi
         return {}
     keys = variables.filter(automations=automation).order_by("key").values_list("key", flat=True)
     return {"name": automation.name, "slug": automation.slug, "variables": list(keys)}
+
+
+class _OnceForm(forms.Form):
+    """A form whose page shows something once: sent twice (by a reload, say) it must not act twice."""
+
+    uuid = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
+
+
+class TokenForm(_OnceForm):
+    """A new service token."""
+
+    name = TextField(
+        label=_("Name"),
+        max_length=100,
+        help_text=_("Where it will be used, as production cluster."),
+        widget=forms.TextInput(attrs=_PLAIN_INPUT),
+    )
+    days = forms.TypedChoiceField(
+        label=_("Works for"),
+        coerce=int,
+        choices=[(30, _("30 days")), (90, _("90 days")), (180, _("180 days")), (365, _("a year"))],
+        initial=90,
+    )
+
+    def values(self) -> dict[str, Any]:
+        """Return the arguments of `services.tokens.add_token`; only after `is_valid`."""
+        cleaned = self.cleaned_data
+        return {"name": cleaned["name"], "lifetime": timedelta(days=cleaned["days"]), "uuid": cleaned["uuid"]}
+
+
+class RotationForm(_OnceForm):
+    """How long a service token goes on working beside the one that replaces it."""
+
+    hours = forms.TypedChoiceField(
+        label=_("The old token works for"),
+        coerce=int,
+        choices=[(0, _("no longer")), (1, _("another hour")), (24, _("another day")), (168, _("another week"))],
+        initial=24,
+        help_text=_("Long enough to put the new one in its place."),
+    )
+
+    def values(self) -> dict[str, Any]:
+        """Return the arguments of `services.tokens.rotate_token`; only after `is_valid`."""
+        return {"overlap": timedelta(hours=self.cleaned_data["hours"]), "uuid": self.cleaned_data["uuid"]}

@@ -5,15 +5,22 @@ from uuid import uuid4
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from credentials.models import Credential
 from credentials.providers import PROVIDERS
+from credentials.providers.base import VersionStage
 from crewadmin.sealing import SealedField
 from organizations.models import Organization, User
 from organizations.sharing import PersonGrant, Restrictable, RoleGrant
 
-from .references import Reference
+from .references import Reference, Written, parse
+
+STAGES = [
+    (VersionStage.CURRENT.value, _("Current (AWSCURRENT)")),
+    (VersionStage.PREVIOUS.value, _("Previous (AWSPREVIOUS)")),
+]
 
 
 class VariableQuerySet(models.QuerySet["EnvironmentVariable"]):
@@ -50,8 +57,10 @@ class EnvironmentVariable(Restrictable):  # type: ignore[django-manager-missing]
     credential = models.ForeignKey(
         Credential, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("credential")
     )
-    secret_name = models.CharField(_("secret name"), max_length=2048, blank=True)
-    json_key = models.CharField(_("JSON key"), max_length=512, blank=True)
+    #: As people wrote it: `secret-name#json_key`, or a template of several. `SecretReference` has them one by one.
+    reference = models.CharField(_("reference"), max_length=4096, blank=True)
+    version_stage = models.CharField(_("version"), max_length=20, choices=STAGES, blank=True)
+    acknowledged = models.BooleanField(_("its name's effect on programs is known"), default=False)
     #: The name of the import that left the row as it is; blank once somebody edited it.
     import_name = models.CharField(max_length=100, blank=True, default="", editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -77,11 +86,11 @@ class EnvironmentVariable(Restrictable):  # type: ignore[django-manager-missing]
             models.UniqueConstraint(fields=["organization", "key"], name="variable_key_in_organization"),
             models.CheckConstraint(
                 condition=(
-                    Q(source="direct", value__isnull=False, provider="", credential=None, secret_name="", json_key="")
+                    Q(source="direct", value__isnull=False, provider="", credential=None, reference="")
                     | Q(source="provider_default", value__isnull=True, credential=None)
                     & ~Q(provider="")
-                    & ~Q(secret_name="")
-                    | Q(source="credential", value__isnull=True, credential__isnull=False) & ~Q(secret_name="")
+                    & ~Q(reference="")
+                    | Q(source="credential", value__isnull=True, credential__isnull=False) & ~Q(reference="")
                 ),
                 name="variable_source_is_complete",
             ),
@@ -101,8 +110,23 @@ class EnvironmentVariable(Restrictable):  # type: ignore[django-manager-missing]
 
     @property
     def reference_label(self) -> str:
-        """The reference as people write it: `secret-name#json_key`; empty for a direct value."""
-        return str(Reference(self.secret_name, self.json_key))
+        """The reference as people wrote it: `secret-name#json_key`, or a template; empty for a direct value."""
+        return self.reference
+
+    @property
+    def written(self) -> Written:
+        """The reference or template that was written; not of a direct value."""
+        return parse(self.reference, self.version_stage)
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """What is read of vaults for this variable, without a query: one reference, a template's, or none."""
+        return self.written.references if self.is_secret else ()
+
+    @property
+    def stage_label(self) -> str:
+        """Which version is read, where it is not the current one."""
+        return "" if self.version_stage in ("", VersionStage.CURRENT) else str(self.get_version_stage_display())
 
     @property
     def source_label(self) -> str:
@@ -122,6 +146,31 @@ class VariableRoleGrant(RoleGrant):
     """What a role was granted on a variable."""
 
     content_object = models.ForeignKey(EnvironmentVariable, on_delete=models.CASCADE, related_name="role_grants")
+
+
+class SecretReference(models.Model):
+    """A secret that a variable refers to: the answer to "what refers to this secret" in one query.
+
+    Written with the variable's own reference, which it repeats part by part (`envvars.services.variables`).
+    """
+
+    variable = models.ForeignKey(EnvironmentVariable, on_delete=models.CASCADE, related_name="secret_references")
+    position = models.PositiveSmallIntegerField()
+    secret_name = models.CharField(_("secret name"), max_length=2048)
+    json_key = models.CharField(_("JSON key"), max_length=512, blank=True)
+    version_stage = models.CharField(_("version"), max_length=20, choices=STAGES)
+
+    class Meta:
+        verbose_name = _("secret reference")
+        verbose_name_plural = _("secret references")
+        default_permissions = ()
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["variable", "position"], name="reference_position_in_variable"),
+        ]
+        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["secret_name"], name="references_to_secret")]
+
+    def __str__(self) -> str:
+        return str(Reference(self.secret_name, self.json_key))
 
 
 class AutomationQuerySet(models.QuerySet["Automation"]):
@@ -174,3 +223,55 @@ class AutomationRoleGrant(RoleGrant):
     """What a role was granted on an automation."""
 
     content_object = models.ForeignKey(Automation, on_delete=models.CASCADE, related_name="role_grants")
+
+
+class ServiceTokenQuerySet(models.QuerySet["ServiceToken"]):
+    """Tokens start with the organization of their automation."""
+
+    def for_organization(self, organization: Organization) -> "ServiceTokenQuerySet":
+        """Return an organization's tokens with their automation, newest first."""
+        rows = self.filter(automation__organization=organization)
+        return rows.select_related("automation__organization").order_by("-id")
+
+    def working(self) -> "ServiceTokenQuerySet":
+        """Return the tokens that open something now."""
+        return self.filter(revoked_at=None, expires_at__gt=timezone.now())
+
+    def ended(self) -> "ServiceTokenQuerySet":
+        """Return the tokens that open nothing any more."""
+        return self.filter(Q(revoked_at__isnull=False) | Q(expires_at__lte=timezone.now()))
+
+
+class ServiceToken(models.Model):
+    """What an automation shows to fetch its values over HTTP. Of its text only a hash is kept, and its first part."""
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    automation = models.ForeignKey(Automation, on_delete=models.CASCADE, related_name="tokens")
+    name = models.CharField(_("name"), max_length=100)
+    prefix = models.CharField(_("prefix"), max_length=32, unique=True, editable=False)
+    hash = models.BinaryField(max_length=32, editable=False)
+    expires_at = models.DateTimeField(_("expires at"))
+    last_used_at = models.DateTimeField(_("last used at"), null=True, editable=False)
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", editable=False)
+
+    objects = ServiceTokenQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("service token")
+        verbose_name_plural = _("service tokens")
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix})"
+
+    @property
+    def organization(self) -> Organization:
+        """The tenant that it belongs to."""
+        return self.automation.organization
+
+    @property
+    def works(self) -> bool:
+        """Whether it opens something now."""
+        return self.revoked_at is None and self.expires_at > timezone.now()

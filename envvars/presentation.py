@@ -19,6 +19,7 @@ class Outcome:
     title: str = ""
     detail: str = ""
     keys: tuple[str, ...] = ()
+    nearest: str = ""
 
 
 def source_name(variable: EnvironmentVariable, access: Access) -> str:
@@ -42,8 +43,9 @@ def problem_line(problem: Problem) -> str:
     """Return a problem as one line for a terminal; whoever runs commands on the server may see the keys."""
     outcome = _outcome(problem, with_keys=True)
     reference = f" ({problem.reference})" if problem.reference else ""
+    nearest = " " + _("Perhaps “%(key)s” is meant.") % {"key": outcome.nearest} if outcome.nearest else ""
     keys = " " + _("Keys: %(keys)s.") % {"keys": ", ".join(outcome.keys)} if outcome.keys else ""
-    line = f"{problem.key}{reference}: {outcome.title}. {outcome.detail}{keys}"
+    line = f"{problem.key}{reference}: {outcome.title}. {outcome.detail}{nearest}{keys}"
     # Names of keys come from a vault: what a terminal would obey is written as an escape.
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
 
@@ -51,4 +53,6 @@ def problem_line(problem: Problem) -> str:
 def _outcome(problem: Problem, *, with_keys: bool) -> Outcome:
     failure = explain(problem.code, problem.facts)
     detail = str(failure.steps[0]) if failure.steps else str(failure.cause)
-    return Outcome(False, str(failure.title), detail, problem.keys if with_keys else ())  # noqa: FBT003 - `ok`
+    if not with_keys:
+        return Outcome(ok=False, title=str(failure.title), detail=detail)
+    return Outcome(False, str(failure.title), detail, problem.keys, problem.nearest)  # noqa: FBT003 - `ok`

@@ -1,11 +1,15 @@
 """Resolve an automation: from its variables to their values, each vault opened once and each secret read once."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from django.db.models import Q
 
 from credentials.models import Credential
-from credentials.providers.base import Fetched, ProviderError
+from credentials.providers.base import Fetched, Provider, ProviderError, SecretId
 from credentials.providers.failures import FailureCode
 from crewadmin.redaction import Secret
 from crewadmin.sealing import SealError
@@ -13,6 +17,7 @@ from organizations.audit import changing, record
 from organizations.models import AuditEvent, Organization, User
 
 from .models import Automation, EnvironmentVariable
+from .names import reason_to_refuse
 from .references import Reference, ReferenceFailedError
 
 Source = EnvironmentVariable.Source
@@ -22,7 +27,8 @@ Source = EnvironmentVariable.Source
 class Problem:
     """Why one variable has no value.
 
-    `facts` are what the failure's text may name; `keys` the JSON keys there are, for people who manage variables.
+    `reference` is what failed: of a template the part. `facts` are what the failure's text may name; `keys` the JSON
+    keys there are and `nearest` the one that may be meant, for people who manage variables.
     """
 
     key: str
@@ -30,15 +36,23 @@ class Problem:
     reference: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
+    nearest: str = ""
 
 
 @dataclass(frozen=True)
 class Resolution:
-    """What became of an automation's variables: a value or a problem for each, and how many secrets were read."""
+    """What became of an automation's variables: a value or a problem for each.
+
+    `secrets_read` counts the secrets that gave a value, `calls` the requests that were sent for them. `versions` names
+    for each variable with a value, in an opaque text, the versions that were read: the secrets' version ids joined by
+    ",", or `direct:` and when the value was typed in.
+    """
 
     values: Mapping[str, Secret[str]]
     problems: tuple[Problem, ...]
     secrets_read: int
+    versions: Mapping[str, str] = field(default_factory=dict)
+    calls: int = 0
 
     @property
     def ok(self) -> bool:
@@ -46,12 +60,15 @@ class Resolution:
         return not self.problems
 
 
-def resolve_for(automation: Automation, by: User | None, delivery: str) -> Resolution:
+def resolve_for(
+    automation: Automation, by: User | None, delivery: str, *, by_label: str = "", only: Collection[str] | None = None
+) -> Resolution:
     """Resolve an automation for a delivery and write down that it happened, before anybody sees a value.
 
-    `delivery` names what the values are for: a format, `run`, or `check`. `by` is None on the command line.
+    `delivery` names what the values are for: a format, `run`, `api` or `check`. `by` is None on the command line and
+    for what `by_label` names. `only` are the keys that are wanted, None for all.
     """
-    resolution = resolve(automation)
+    resolution = resolve(automation, _variables_of(automation, only))
     with changing(automation.organization):
         record(
             automation.organization,
@@ -63,97 +80,144 @@ def resolve_for(automation: Automation, by: User | None, delivery: str) -> Resol
                 "variables": len(resolution.values),
                 "problems": [f"{problem.key}: {problem.code}" for problem in resolution.problems],
             },
+            label=by_label,
         )
     return resolution
 
 
-def resolve(automation: Automation) -> Resolution:
-    """Return the values of an automation's variables and all problems at once. No transaction is open meanwhile."""
-    variables = list(
-        automation.variables.filter(organization=automation.organization).select_related("credential").order_by("key")
-    )
-    defaults = _default_credentials(automation.organization, variables)
-    answers = _read_all(variables, defaults)
+def resolve(automation: Automation, variables: Iterable[EnvironmentVariable] | None = None) -> Resolution:
+    """Return the values of an automation's variables and all problems at once. No transaction is open meanwhile.
+
+    `variables` are some of the automation's variables, where not all are wanted.
+    """
+    chosen = _variables_of(automation) if variables is None else list(variables)
+    credentials = _credentials_of(automation.organization, chosen)
+    answers, calls = _read_all(chosen, credentials)
     values: dict[str, Secret[str]] = {}
+    versions: dict[str, str] = {}
     problems: list[Problem] = []
-    for variable in variables:
-        outcome = _value_of(variable, defaults, answers)
+    for variable in chosen:
+        reading = _Reading(credentials.get(variable.pk), answers)
+        outcome = _value_of(variable, reading)
         if isinstance(outcome, Problem):
             problems.append(outcome)
         else:
             values[variable.key] = outcome
-    return Resolution(values, tuple(problems), sum(isinstance(answer, Fetched) for answer in answers.values()))
+            versions[variable.key] = ",".join(reading.versions) or f"direct:{variable.updated_at.isoformat()}"
+    read = sum(isinstance(answer, Fetched) for answer in answers.values())
+    return Resolution(values, tuple(problems), read, versions, calls)
 
 
+def _variables_of(automation: Automation, only: Collection[str] | None = None) -> list[EnvironmentVariable]:
+    rows = automation.variables.filter(organization=automation.organization).order_by("key")
+    return list(rows if only is None else rows.filter(key__in=only))
+
+
+def _credentials_of(organization: Organization, variables: Iterable[EnvironmentVariable]) -> dict[int, Credential]:
+    """Return by the variable's id what each one is read with; nothing for a direct value, or without a default."""
+    named = {variable.credential_id for variable in variables if variable.source == Source.CREDENTIAL}
+    providers = {variable.provider for variable in variables if variable.source == Source.PROVIDER_DEFAULT}
+    if not named and not providers:
+        return {}
+    rows = Credential.objects.filter(Q(pk__in=named) | Q(is_default=True, provider__in=providers))
+    found = {credential.pk: credential for credential in rows.filter(organization=organization)}
+    defaults = {credential.provider: credential for credential in found.values() if credential.is_default}
+    chosen = {
+        variable.pk: defaults.get(variable.provider)
+        if variable.source == Source.PROVIDER_DEFAULT
+        else found.get(variable.credential_id or 0)
+        for variable in variables
+    }
+    return {pk: credential for pk, credential in chosen.items() if credential}
+
+
+# --- Reading: each credential once, each secret once ----------------------------------------------------------------
 # A secret is read with one credential: the same name may be another secret in another account.
-Answers = Mapping[tuple[int, str], Fetched | ProviderError | SealError]
+Answer: TypeAlias = Fetched | ProviderError | SealError
+Answers: TypeAlias = Mapping[tuple[int, SecretId], Answer]
+
+#: Credentials that are read with at the same time.
+_CREDENTIALS_AT_ONCE = 16
 
 
-def _read_all(variables: Iterable[EnvironmentVariable], defaults: Mapping[str, Credential]) -> Answers:
-    wanted: defaultdict[Credential, list[str]] = defaultdict(list)
+def _read_all(
+    variables: Iterable[EnvironmentVariable], credentials: Mapping[int, Credential]
+) -> tuple[dict[tuple[int, SecretId], Answer], int]:
+    """Return the answer for every secret that is wanted, and how many requests were sent."""
+    wanted: defaultdict[Credential, dict[SecretId, None]] = defaultdict(dict)
     for variable in variables:
-        credential = _credential_of(variable, defaults)
-        if credential and variable.secret_name not in wanted[credential]:
-            wanted[credential].append(variable.secret_name)
-    answers: dict[tuple[int, str], Fetched | ProviderError | SealError] = {}
-    for credential, names in wanted.items():
+        if credential := credentials.get(variable.pk):
+            wanted[credential] |= dict.fromkeys(reference.secret_id for reference in variable.references)
+    answers: dict[tuple[int, SecretId], Answer] = {}
+    opened: dict[int, tuple[Provider, list[SecretId]]] = {}
+    for credential, secrets in wanted.items():
         try:
-            fetched: Mapping[str, Fetched | ProviderError] = credential.open_provider().fetch(names)
+            opened[credential.pk] = credential.open_provider(), list(secrets)
         except SealError as error:
-            answers |= {(credential.pk, name): error for name in names}
-        else:
-            answers |= {(credential.pk, name): fetched[name] for name in names}
-    return answers
+            answers |= {(credential.pk, secret): error for secret in secrets}
+    for pk, fetched in _fetch_all(opened).items():
+        answers |= {(pk, secret): answer for secret, answer in fetched.items()}
+    return answers, sum(provider.calls for provider, _secrets in opened.values())
 
 
-def _value_of(
-    variable: EnvironmentVariable, defaults: Mapping[str, Credential], answers: Answers
-) -> Secret[str] | Problem:
+def _fetch_all(
+    opened: Mapping[int, tuple[Provider, list[SecretId]]],
+) -> dict[int, Mapping[SecretId, Fetched | ProviderError]]:
+    """Read with several credentials at the same time: the slowest vault decides, not their sum."""
+    if len(opened) < 2:
+        return {pk: provider.fetch(secrets) for pk, (provider, secrets) in opened.items()}
+    with ThreadPoolExecutor(min(len(opened), _CREDENTIALS_AT_ONCE), thread_name_prefix="resolve") as threads:
+        started = {pk: threads.submit(provider.fetch, secrets) for pk, (provider, secrets) in opened.items()}
+        return {pk: fetched.result() for pk, fetched in started.items()}
+
+
+# --- From secrets to the value of one variable ----------------------------------------------------------------------
+class _Reading:
+    """What one variable reads of the answers: remembers the versions, and which reference was read last."""
+
+    def __init__(self, credential: Credential | None, answers: Answers) -> None:
+        self._credential = credential
+        self._answers = answers
+        self.last: Reference | None = None
+        self.versions: dict[str, None] = {}
+
+    def __call__(self, reference: Reference) -> Secret[str] | None:
+        """Return the text of a secret. Raises why there is none."""
+        self.last = reference
+        if self._credential is None:
+            raise ReferenceFailedError(FailureCode.NO_CREDENTIAL)
+        answer = self._answers[self._credential.pk, reference.secret_id]
+        if isinstance(answer, Exception):
+            raise answer
+        self.versions[answer.version_id] = None
+        return answer.value
+
+
+def _value_of(variable: EnvironmentVariable, reading: _Reading) -> Secret[str] | Problem:
+    if reason_to_refuse(variable.key):  # stored before the name was refused
+        return _problem(variable, reading, FailureCode.NAME_REFUSED)
     try:
         if variable.source == Source.DIRECT:
             value: Secret[str] = variable.value
             return value
-        return _referenced_value(variable, defaults, answers)
+        return variable.written.value(reading)
     except SealError:
-        return _problem(variable, FailureCode.CANNOT_BE_OPENED)
+        return _problem(variable, reading, FailureCode.CANNOT_BE_OPENED)
     except ProviderError as error:
-        return _problem(variable, error.code, error.facts)
+        return _problem(variable, reading, error.code, error.facts)
     except ReferenceFailedError as error:
-        return _problem(variable, error.code, keys=error.keys)
-
-
-def _referenced_value(
-    variable: EnvironmentVariable, defaults: Mapping[str, Credential], answers: Answers
-) -> Secret[str]:
-    credential = _credential_of(variable, defaults)
-    if credential is None:
-        raise ReferenceFailedError(FailureCode.NO_CREDENTIAL)
-    answer = answers[credential.pk, variable.secret_name]
-    if isinstance(answer, Exception):
-        raise answer
-    return Reference(variable.secret_name, variable.json_key).extract(answer.value)
+        return _problem(variable, reading, error.code, keys=error.keys, nearest=error.nearest)
 
 
 def _problem(
     variable: EnvironmentVariable,
+    reading: _Reading,
     code: FailureCode,
     facts: Mapping[str, str] | None = None,
+    *,
     keys: tuple[str, ...] = (),
+    nearest: str = "",
 ) -> Problem:
-    names = {"secret_name": variable.secret_name, "json_key": variable.json_key}
-    return Problem(variable.key, code, variable.reference_label, {**names, **(facts or {})}, keys)
-
-
-def _credential_of(variable: EnvironmentVariable, defaults: Mapping[str, Credential]) -> Credential | None:
-    if variable.source == Source.CREDENTIAL:
-        return variable.credential
-    return defaults.get(variable.provider) if variable.source == Source.PROVIDER_DEFAULT else None
-
-
-def _default_credentials(organization: Organization, variables: Iterable[EnvironmentVariable]) -> dict[str, Credential]:
-    """Return the default credential of each provider that a variable names; asks only if one does."""
-    providers = {variable.provider for variable in variables if variable.source == Source.PROVIDER_DEFAULT}
-    if not providers:
-        return {}
-    rows = Credential.objects.filter(organization=organization, is_default=True, provider__in=providers)
-    return {credential.provider: credential for credential in rows}
+    reference = reading.last or Reference("")
+    names = {"secret_name": reference.secret_name, "json_key": reference.json_key}
+    return Problem(variable.key, code, str(reference), {**names, **(facts or {})}, keys, nearest)

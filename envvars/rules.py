@@ -8,19 +8,18 @@ from django.core.validators import RegexValidator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from credentials.models import Credential
+from credentials.providers import PROVIDERS
+from credentials.providers.failures import explain
 from crewadmin.forms import TextField
 
-from .references import Reference, fits_environment
+from .names import reason_to_refuse
+from .references import MOST_BYTES, Written, fits_environment
 
-#: A process argument or environment string is limited to 128 KiB on Linux; vaults allow 64 KiB.
-MOST_BYTES = 65_536
-MOST_SECRET_NAME = 2_048
-MOST_JSON_KEY = 512
+MOST_REFERENCE = 2_048
 
 # \A and \Z, because $ matches before a line break; ASCII, because \w matches look-alikes of other scripts.
 KEY = re.compile(r"\A[A-Za-z_][A-Za-z0-9_]*\Z")
-# What vaults allow in names, ARNs included; `#` is ours.
-SECRET_NAME = re.compile(r"\A[A-Za-z0-9/_+=.@:!-]+\Z")
 
 
 class KeyField(TextField):
@@ -32,10 +31,10 @@ class KeyField(TextField):
 
 
 class ReferenceField(TextField):
-    """A reference to a secret as a text; `clean_reference` says whether it names one."""
+    """A reference to a secret as a text; `references.check` says what is wrong with it."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(required=False, max_length=MOST_SECRET_NAME, **kwargs)
+        super().__init__(required=False, max_length=MOST_REFERENCE, **kwargs)
 
 
 _KEY = KeyField()
@@ -63,15 +62,19 @@ def clean_value(text: str) -> str:
     return value
 
 
-def clean_reference(text: str) -> Reference:
-    """Return the reference that a text is. Raises ValidationError if it names no secret, or half of one."""
-    reference = Reference.parse(text)
-    if not reference.secret_name:
-        raise ValidationError(_("Name the secret to read."))
-    if not SECRET_NAME.match(reference.secret_name):
-        raise ValidationError(_("A secret's name has letters, digits and /_+=.@-: only, before any “#”."))
-    if len(reference.json_key) > MOST_JSON_KEY:
-        raise ValidationError(_("The JSON key after “#” may have 512 characters at most."))
-    if not reference.json_key and text.endswith("#"):
-        raise ValidationError(_("Name the JSON key after “#”, or remove the “#”."))
-    return reference
+def refuse_name(key: str) -> str:
+    """Return a key. Raises ValidationError for a name that would make programs run other code."""
+    if reason := reason_to_refuse(key):
+        raise ValidationError(_("This name is refused. %(reason)s Choose another name.") % {"reason": reason})
+    return key
+
+
+def check_names(written: Written, credential: Credential) -> None:
+    """Refuse what a credential cannot read, as an ARN of another region. Raises ValidationError."""
+    problems = []
+    for reference in written.references:
+        if problem := PROVIDERS[credential.provider].name_problem(credential.config, reference.secret_name):
+            failure = explain(problem, {"region": credential.config.get("region", "")})
+            problems.append(f"{reference}: {failure.title}. {failure.steps[0]}")
+    if problems:
+        raise ValidationError(problems)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from .views import automations, imports, variables
+from .views import automations, imports, tokens, variables
 
 urlpatterns = [
     path("environment-variables/", variables.variable_list, name="variable_list"),
@@ -18,4 +18,7 @@ urlpatterns = [
     path("automations/<uuid:uuid>/edit/", automations.automation_edit, name="automation_edit"),
     path("automations/<uuid:uuid>/delete/", automations.automation_delete, name="automation_delete"),
     path("automations/<uuid:uuid>/access/", automations.automation_access, name="automation_access"),
+    path("automations/<uuid:uuid>/tokens/add/", tokens.token_add, name="automation_token_add"),
+    path("service-tokens/<uuid:uuid>/rotate/", tokens.token_rotate, name="token_rotate"),
+    path("service-tokens/<uuid:uuid>/revoke/", tokens.token_revoke, name="token_revoke"),
 ]

@@ -1,13 +1,20 @@
 """The audit log: one event for every change, test and delivery, in the transaction of what it tells of.
 
 Events of an organization form a chain: each carries an HMAC over its own content and the hash of the one before, under
-a key that only the application has. Writing takes the organization's row lock, so that the chain has one order.
+a key that only the application has. Writing takes the organization's row lock, so that the chain has one order. The
+organization's `AuditHead` tells how many events there are and how the newest ends, under a hash of the same key.
+
+Detectable (`manage.py verify_audit` names the row): an event edited, deleted, moved, put in between or cut off at the
+end, by whoever can write the database but has no key. Not detectable: a restored older copy of the whole database, or
+of one organization's events together with its head; keep an export elsewhere for that (its hashes are the chain's). Nor
+what whoever holds FERNET_KEYS as well writes anew. The model refuses changes; there are no database triggers, because
+they stop nobody who may drop them, and SQLite drops them silently whenever a migration rebuilds the table.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID, uuid4
 
@@ -15,9 +22,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from crewadmin.bulk import upsert
-from crewadmin.sealing import keyed_hash, keyed_hasher
+from crewadmin.sealing import keyed_hasher
 
-from .models import AuditEvent, Organization, User
+from .models import AuditEvent, AuditHead, Organization, User
 
 #: Everything that an event may tell beyond who, what and when. Names and counts; never a value.
 DETAIL_NAMES = frozenset(
@@ -33,14 +40,23 @@ DETAIL_NAMES = frozenset(
         "automations",
         "holder",
         "grants",
-        "source",
+        "source",  # of an import, as the three below
         "created",
         "changed",
         "removed",
+        "format",  # of an export
+        "filters",  # of an export: their names
+        "kind",  # of what support staff looked at, or of a second factor
+        "rows",  # how many of them a list showed
+        "previous_role",
+        "levels",
+        "members",
     }
 )
 
 Detail = str | int | list[str]
+
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 class Target(Protocol):
@@ -66,24 +82,31 @@ def record(
     action: AuditEvent.Action,
     target: Target,
     details: Mapping[str, Detail] | None = None,
+    label: str = "",
 ) -> AuditEvent:
-    """Write one event; call it inside `changing`. `actor` is None for a command run on the server.
+    """Write one event; call it inside `changing`. `actor` is None for what is no person.
 
+    That is a command run on the server, or what `label` says, such as a service token's name.
     Raises ValueError for a detail that is not allow-listed: a typo must not become a leak.
     """
+    allowed = _allowed(details or {})
+    head, _new = AuditHead.objects.get_or_create(organization=organization)
     event = AuditEvent(
         organization=organization,
-        created_at=timezone.now(),
+        # Never before the event before it, whatever the clock does: the order of events is the order in time.
+        created_at=max(timezone.now(), head.last_at or _EARLIEST),
         actor=actor,
-        actor_label=actor.email if actor else "command line",
+        actor_label=actor.email if actor else (label or "command line")[:254],
         action=action,
         target_uuid=target.uuid,
         target_label=str(target)[:255],
-        details=_allowed(details or {}),
-        previous_hash=_last_hash(organization),
+        details=allowed,
+        previous_hash=bytes(head.last_hash),
     )
-    event.hash = hash_of(event)
+    hasher = hasher_of(organization)
+    event.hash = hasher(content_of(event))
     event.save(force_insert=True)
+    _move(head, 1, event.hash, event.created_at, hasher)
     return event
 
 
@@ -96,16 +119,27 @@ def record_many(
 
     A happening is what was done, the object's public id and its name, and details as in `record`.
     """
-    now, label = timezone.now(), actor.email if actor else "command line"
-    hashed, previous, rows = keyed_hasher(organization.pk, "audit"), _last_hash(organization), []
+    head, _new = AuditHead.objects.get_or_create(organization=organization)
+    now, label = max(timezone.now(), head.last_at or _EARLIEST), actor.email if actor else "command line"
+    hasher, previous, rows = hasher_of(organization), bytes(head.last_hash), []
     for action, target_uuid, name, details in happenings:
         uuid, target_label, allowed = uuid4(), name[:255], _allowed(details)
-        own = hashed(_content(uuid, now, label, action, target_uuid, target_label, allowed, previous))
+        own = hasher(_content(uuid, now, label, action, target_uuid, target_label, allowed, previous))
         rows.append((uuid, str(action), target_uuid, target_label, allowed, previous, own))
         previous = own
+    if not rows:
+        return
     columns = ("uuid", "action", "target_uuid", "target_label", "details", "previous_hash", "hash")
     same = {"organization": organization.pk, "created_at": now, "actor": actor and actor.pk, "actor_label": label}
     upsert(AuditEvent, columns, rows, same)
+    _move(head, len(rows), previous, now, hasher)
+
+
+def _move(head: AuditHead, more: int, last_hash: bytes, at: datetime, hasher: Callable[[bytes], bytes]) -> None:
+    """Let the head tell of `more` events, of which the last ends so."""
+    head.count, head.last_hash, head.last_at = head.count + more, last_hash, at
+    head.seal = hasher(content_of_head(head))
+    head.save(force_update=True)
 
 
 def _allowed(details: Mapping[str, Detail]) -> dict[str, Detail]:
@@ -114,14 +148,14 @@ def _allowed(details: Mapping[str, Detail]) -> dict[str, Detail]:
     return dict(details)
 
 
-def _last_hash(organization: Organization) -> bytes:
-    last = AuditEvent.objects.filter(organization=organization).order_by("-id").values_list("hash", flat=True).first()
-    return bytes(last or b"")
+def hasher_of(organization: Organization) -> Callable[[bytes], bytes]:
+    """Return the function that hashes an organization's events and head. Raises SealError if its key does not open."""
+    return keyed_hasher(organization.pk, "audit")
 
 
-def hash_of(event: AuditEvent) -> bytes:
-    """Return the hash (32 bytes) that an event must carry."""
-    content = _content(
+def content_of(event: AuditEvent) -> bytes:
+    """Return what an event's hash is made over."""
+    return _content(
         event.uuid,
         event.created_at,
         event.actor_label,
@@ -131,7 +165,6 @@ def hash_of(event: AuditEvent) -> bytes:
         event.details,
         bytes(event.previous_hash),
     )
-    return keyed_hash(event.organization_id, "audit", content)
 
 
 def _content(
@@ -160,3 +193,9 @@ def _content(
 
 # Made once: json.dumps makes an encoder for every call that asks for other than its defaults.
 _SORTED = json.JSONEncoder(sort_keys=True)
+
+
+def content_of_head(head: AuditHead) -> bytes:
+    """Return what a head's seal is made over; events begin differently, so that neither passes for the other."""
+    last_at = head.last_at.isoformat() if head.last_at else ""
+    return f"head {head.count} {bytes(head.last_hash).hex()} {last_at}".encode()

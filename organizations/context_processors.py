@@ -5,6 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
+from . import single_sign_on
+
 
 def frame(request: HttpRequest) -> dict[str, Any]:
     """Return the frame's variables without asking the database: `require` put the rows on the request."""
@@ -14,4 +16,5 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "organization": getattr(request, "organization", None),
         "organizations": [membership.organization for membership in memberships],
         "levels": getattr(request, "access", None),
+        "sign_on_name": single_sign_on.name(),
     }

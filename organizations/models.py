@@ -7,6 +7,7 @@ from django.contrib.auth.base_user import BaseUserManager
 from django.contrib.auth.models import AbstractBaseUser, Group, PermissionsMixin
 from django.db import models
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 from guardian.models import GroupObjectPermissionBase
 
@@ -41,6 +42,8 @@ class User(AbstractBaseUser, PermissionsMixin):  # type: ignore[django-manager-m
     is_staff = models.BooleanField(_("may open Django admin"), default=False)
     is_active = models.BooleanField(_("active"), default=True)
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
+    #: Part of every session's hash: one more, and the person is signed out everywhere.
+    session_epoch = models.PositiveIntegerField(default=0, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -51,9 +54,20 @@ class User(AbstractBaseUser, PermissionsMixin):  # type: ignore[django-manager-m
     class Meta:
         verbose_name = _("person")
         verbose_name_plural = _("people")
+        permissions = [("end_sessions", "Can sign a person out everywhere")]
 
     def __str__(self) -> str:
         return self.name or self.email
+
+    @property
+    def is_unclaimed(self) -> bool:
+        """Whether the person was only invited: nobody ever set a password or signed in."""
+        return not self.has_usable_password() and self.last_login is None
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Return what a session must carry to count; Django makes it of the password alone."""
+        value = f"{self.session_epoch}:{self.password}"
+        return salted_hmac("organizations.User.session", value, secret=secret, algorithm="sha256").hexdigest()
 
 
 class Organization(models.Model):  # type: ignore[django-manager-missing]  # of guardian's untyped reverse relation
@@ -62,6 +76,7 @@ class Organization(models.Model):  # type: ignore[django-manager-missing]  # of 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     name = models.CharField(_("name"), max_length=100)
     slug = models.SlugField(_("short name"), max_length=50, unique=True)
+    requires_mfa = models.BooleanField(_("require a second factor"), default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -141,12 +156,39 @@ class Membership(models.Model):
         verbose_name = _("membership")
         verbose_name_plural = _("memberships")
         default_permissions = ("view",)
+        permissions = [("suspend_membership", "Can suspend a member")]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["organization", "user"], name="one_membership_per_person"),
         ]
 
     def __str__(self) -> str:
         return f"{self.user} in {self.organization}"
+
+
+class Invitation(models.Model):
+    """The link by which an invited person becomes a member. Single-use: it is deleted when the person joins.
+
+    Only a hash of the link's token is stored: whoever reads the database cannot join.
+    """
+
+    membership = models.OneToOneField(Membership, on_delete=models.CASCADE, related_name="invitation")
+    invited_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    token_hash = models.CharField(max_length=64, unique=True, editable=False)
+    expires_at = models.DateTimeField(_("expires at"))
+    sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("invitation")
+        verbose_name_plural = _("invitations")
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return self.membership.user.email
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether the link is too old to be accepted."""
+        return self.expires_at <= timezone.now()
 
 
 class DataKey(models.Model):
@@ -176,6 +218,26 @@ class DataKey(models.Model):
         return str(self.uuid)
 
 
+class AppendOnlyError(Exception):
+    """Events of the audit log are written once; nobody changes or deletes them."""
+
+
+class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
+    """Events always start with their organization, and stay as they were written."""
+
+    def for_organization(self, organization: Organization) -> "AuditEventQuerySet":
+        """Return an organization's events, newest first."""
+        return self.filter(organization=organization).order_by("-id")
+
+    def update(self, **fields: Any) -> int:
+        """Refuse."""
+        raise AppendOnlyError
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Refuse."""
+        raise AppendOnlyError
+
+
 def _audit_actions() -> list[tuple[str, Any]]:
     """Return the choices of an event's action; a function, so that a new one is no migration."""
     return AuditEvent.Action.choices
@@ -192,7 +254,22 @@ class AuditEvent(models.Model):
         """`object:what happened`; a released action keeps its text."""
 
         ORGANIZATION_CREATED = "organization:created", _("created the organization")
+        ORGANIZATION_CHANGED = "organization:changed", _("changed the organization")
         MEMBER_ADDED = "member:added", _("added a member")
+        SECOND_FACTOR_ADDED = "member:second_factor_added", _("added a second factor of their own")
+        SECOND_FACTOR_REMOVED = "member:second_factor_removed", _("removed a second factor of their own")
+        MEMBER_INVITED = "member:invited", _("invited a person")
+        MEMBER_INVITED_AGAIN = "member:invited_again", _("made a new invitation link")
+        MEMBER_INVITATION_REVOKED = "member:invitation_revoked", _("revoked an invitation")
+        MEMBER_JOINED = "member:joined", _("accepted an invitation")
+        MEMBER_ROLE_CHANGED = "member:role_changed", _("changed a member's role")
+        MEMBER_SUSPENDED = "member:suspended", _("suspended a member")
+        MEMBER_REACTIVATED = "member:reactivated", _("reactivated a member")
+        MEMBER_REMOVED = "member:removed", _("removed a member")
+        MEMBER_LEFT = "member:left", _("left the organization")
+        ROLE_CREATED = "role:created", _("created a role")
+        ROLE_CHANGED = "role:changed", _("changed a role")
+        ROLE_DELETED = "role:deleted", _("deleted a role")
         CREDENTIAL_CREATED = "credential:created", _("created a credential")
         CREDENTIAL_CHANGED = "credential:changed", _("changed a credential")
         CREDENTIAL_DELETED = "credential:deleted", _("deleted a credential")
@@ -213,9 +290,19 @@ class AuditEvent(models.Model):
         SHARING_RESTRICTED = "sharing:restricted", _("restricted")
         SHARING_LIFTED = "sharing:lifted", _("lifted the restriction of")
         SHARING_CHANGED = "sharing:changed", _("changed who may use")
+        TOKEN_CREATED = "token:created", _("created a service token")
+        TOKEN_ROTATED = "token:rotated", _("rotated a service token")
+        TOKEN_REVOKED = "token:revoked", _("revoked a service token")
+        MEMBER_SESSIONS_ENDED = "member:sessions_ended", _("signed a member out everywhere")
+        AUDIT_EXPORTED = "audit:exported", _("exported the audit log")
+        SUPPORT_LOOKED = "support:looked", _("looked at an object, as support staff")
+        SUPPORT_LISTED = "support:listed", _("looked at a list, as support staff")
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="audit_events")
+    # Whoever could delete an organization with its log could delete the log. Its indexes are the ones below.
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="audit_events", db_index=False
+    )
     created_at = models.DateTimeField(default=timezone.now)
     actor = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     actor_label = models.CharField(max_length=254)
@@ -226,16 +313,55 @@ class AuditEvent(models.Model):
     previous_hash = models.BinaryField(max_length=32)
     hash = models.BinaryField(max_length=32)
 
+    objects = AuditEventQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("audit event")
         verbose_name_plural = _("audit events")
         default_permissions = ("view",)
+        # One for each filter of the audit log's page, so that a page costs the same however long the log is.
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["organization", "-id"], name="audit_newest_first"),
+            models.Index(fields=["organization", "actor_label", "-id"], name="audit_by_person"),
+            models.Index(fields=["organization", "action", "-id"], name="audit_by_action"),
+            models.Index(fields=["organization", "target_uuid", "-id"], name="audit_by_object"),
+            models.Index(fields=["organization", "target_label", "-id"], name="audit_by_object_name"),
+            models.Index(fields=["organization", "created_at", "id"], name="audit_by_time"),
         ]
 
     def __str__(self) -> str:
         return f"{self.actor_label} {self.get_action_display()}: {self.target_label}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Write a new event; refuse to write one again."""
+        if not self._state.adding:
+            raise AppendOnlyError
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Refuse."""
+        raise AppendOnlyError
+
+
+class AuditHead(models.Model):
+    """Where an organization's audit log ends: how many events, the newest one's hash and time, and a seal over these.
+
+    Written with each event (see organizations.audit), so that events cut off at the end are missed.
+    """
+
+    organization = models.OneToOneField(
+        Organization, on_delete=models.PROTECT, primary_key=True, related_name="audit_head"
+    )
+    count = models.PositiveBigIntegerField(default=0)
+    last_hash = models.BinaryField(max_length=32, default=bytes)
+    last_at = models.DateTimeField(null=True)
+    seal = models.BinaryField(max_length=32, default=bytes)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.count} events"
 
 
 def public_id(value: object) -> UUID | None:

@@ -59,6 +59,7 @@ def prepare() -> str | None:
 def create_people() -> None:
     """Create the demo organization with an owner, a member and a support person, unless anybody is there already."""
     from django.contrib.auth.models import Permission
+    from django.db.models import Q
 
     from organizations.models import Role, User
     from organizations.services.members import add_member
@@ -72,9 +73,8 @@ def create_people() -> None:
     organization = create_organization("Acme Robotics", "acme", owner)
     add_member(organization, member, organization.roles.get(kind=Role.Kind.MEMBER), by=owner)
     apps = ("organizations", "credentials", "envvars")
-    support.user_permissions.set(
-        Permission.objects.filter(content_type__app_label__in=apps, codename__startswith="view_")
-    )
+    may = Q(codename__startswith="view_") | Q(codename__in=("retest_credential", "suspend_membership", "end_sessions"))
+    support.user_permissions.set(Permission.objects.filter(may, content_type__app_label__in=apps))
 
 
 def _welcome(url: str, sandbox_url: str) -> str:

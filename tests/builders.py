@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 from django.db import connection
 
 from credentials.models import Credential
+from credentials.providers.base import VersionStage
 from credentials.services import add_credential
 from envvars.models import Automation, EnvironmentVariable
-from envvars.references import Reference
+from envvars.references import parse
 from envvars.services.automations import add_automation
 from envvars.services.variables import Value, add_variable
 from organizations.models import Membership, Organization, Role, User
@@ -61,10 +62,11 @@ def store_reference(
     reference: str,
     credential: Credential | None = None,
     automations: Iterable[Automation] = (),
+    version_stage: str = VersionStage.CURRENT,
 ) -> EnvironmentVariable:
-    """A variable that refers to a secret, with a credential or with the provider's default."""
+    """A variable that refers to a secret or several, with a credential or with the provider's default."""
     source = Source.CREDENTIAL if credential else Source.PROVIDER_DEFAULT
-    value = Value(source, provider="aws", credential=credential, reference=Reference.parse(reference))
+    value = Value(source, provider="aws", credential=credential, reference=parse(reference, version_stage))
     return add_variable(organization, None, key=key, value=value, automations=automations)
 
 

@@ -15,8 +15,10 @@ from django.http import HttpRequest
 from django.test import Client
 
 from credentials.models import Credential
+from credentials.providers.aws import memory
 from credentials.services import add_credential
 from crewadmin.sealing import key_ring
+from organizations import sessions
 from organizations.access import Feature, Level, set_levels
 from organizations.models import Organization, Role, User
 from organizations.services.members import add_member
@@ -30,13 +32,14 @@ PASSWORD = "correct horse battery staple"
 
 @pytest.fixture(autouse=True)
 def _stage(settings: Any) -> None:
-    """Quick password hashes, an empty cache, and no key remembered from another test's organization."""
+    """Quick password hashes, an empty cache, and nothing remembered from another test's organization."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }
     cache.clear()
     key_ring.forget()
+    memory.forget()
 
 
 @pytest.fixture
@@ -85,6 +88,7 @@ def sign_in() -> Callable[[User], Client]:
         request = HttpRequest()
         request.session = client.session
         record_authentication(request, user, method="password")
+        sessions.begin(request.session)
         request.session.save()
         return client
 

@@ -8,8 +8,9 @@ sent never travels further, because it can carry tokens, account details or mark
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from django import forms
 from django.utils.functional import Promise
@@ -183,6 +184,37 @@ class ProviderError(Exception):
         self.facts: Mapping[str, str] = dict(facts or {})
 
 
+class VersionStage(StrEnum):
+    """Which version of a secret is meant, by the names AWS gives them; other providers translate.
+
+    https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html
+    """
+
+    CURRENT = "AWSCURRENT"
+    PREVIOUS = "AWSPREVIOUS"
+
+
+class SecretId(NamedTuple):
+    """What is read of a vault: the name (or ARN) of a secret, and the stage of the version that is meant."""
+
+    secret_name: str
+    version_stage: str = VersionStage.CURRENT
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSecret:
+    """One secret of a list: what a person chooses it by. The dates are None where nothing is planned."""
+
+    name: str
+    description: str = ""
+    deletes_at: datetime | None = None
+    rotates_at: datetime | None = None
+
+
+#: As many secrets as `Provider.list_names` returns.
+MOST_LISTED = 20
+
+
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """One secret as read from a vault: its text (None for a binary secret) and the version that was read."""
@@ -225,7 +257,9 @@ class Provider(ABC):
     """A cloud vault, opened with one credential.
 
     `config` holds what may be seen (for AWS: region, access key id, role ARN), `secrets` what may not.
-    An instance lives for one use and holds no connection of its own beyond it.
+    An instance lives for one use. `scope` is an opaque name for "this credential as it is now": sessions, connections
+    and whatever else is kept between uses is kept under it, and shared with nothing else. Without a scope nothing is
+    kept. A connection test uses nothing that was kept, whatever the scope.
     """
 
     slug: ClassVar[str]
@@ -236,9 +270,17 @@ class Provider(ABC):
     #: Names of the form's fields that are sealed; all others are stored as config.
     secret_fields: ClassVar[frozenset[str]]
 
-    def __init__(self, config: Mapping[str, str], secrets: Secret[dict[str, str]]) -> None:
+    def __init__(self, config: Mapping[str, str], secrets: Secret[dict[str, str]], scope: str = "") -> None:
         self.config = config
         self.secrets = secrets
+        self.scope = scope
+        #: How many requests were sent; what was known already cost none.
+        self.calls = 0
+
+    @classmethod
+    def name_problem(cls, config: Mapping[str, str], secret_name: str) -> FailureCode | None:
+        """Return why a secret cannot have this name for a credential with `config`, judged without asking anybody."""
+        return None
 
     @abstractmethod
     def probe(self, target: str | None = None) -> ProbeResult:
@@ -256,5 +298,16 @@ class Provider(ABC):
         return TrustCheck()
 
     @abstractmethod
-    def fetch(self, names: Iterable[str]) -> Mapping[str, Fetched | ProviderError]:
-        """Read each named secret once. Every name has an answer: the secret, or why it could not be read."""
+    def fetch(self, references: Iterable[SecretId]) -> Mapping[SecretId, Fetched | ProviderError]:
+        """Read each secret once. Every reference has an answer: the secret, or why it could not be read."""
+
+    @abstractmethod
+    def versions(self, references: Iterable[SecretId]) -> Mapping[SecretId, str | ProviderError]:
+        """Return the id of the version that each reference means, without reading a value, or why it is not known."""
+
+    @abstractmethod
+    def list_names(self, prefix: str) -> tuple[ListedSecret, ...]:
+        """Return MOST_LISTED secrets at most whose names begin with `prefix`, by the provider's own search.
+
+        Raises ProviderError if the list cannot be had.
+        """

@@ -65,14 +65,17 @@ class FailureCode(StrEnum):
     SECRET_NAME_INVALID = "secret_name_invalid"  # noqa: S105 - a code, not a password
     SECRET_WITHOUT_VALUE = "secret_without_value"  # noqa: S105 - a code, not a password
     SECRET_DELETED = "secret_deleted"  # noqa: S105 - a code, not a password
+    SECRET_IN_OTHER_REGION = "secret_in_other_region"  # noqa: S105 - a code, not a password
     # The value
     BINARY = "binary"
     NOT_JSON = "not_json"
     NOT_OBJECT = "not_object"
     KEY_MISSING = "key_missing"
+    VALUE_TOO_LARGE = "value_too_large"
     # The reference
     NO_CREDENTIAL = "no_credential"
     CANNOT_BE_OPENED = "cannot_be_opened"
+    NAME_REFUSED = "name_refused"
     # Between this server and AWS
     DNS_FAILED = "dns_failed"
     CONNECTION_REFUSED = "connection_refused"
@@ -498,10 +501,19 @@ FAILURES: dict[FailureCode, Failure] = {
         (_("Copy the name, or the ARN, from the Secrets Manager console."),),
         Owner.VARIABLE,
     ),
+    FailureCode.SECRET_IN_OTHER_REGION: Failure(
+        _("This ARN is of another region than %(region)s"),
+        _("An ARN names the region its secret lives in, and a credential reads in its own region only."),
+        (
+            _("Choose a credential for the ARN's region,"),
+            _("or copy the ARN of the secret in %(region)s, or write its name only."),
+        ),
+        Owner.VARIABLE,
+    ),
     FailureCode.SECRET_WITHOUT_VALUE: Failure(
         _("%(secret_name)s has no value yet"),
-        _("The secret exists, but no current version of it was stored."),
-        (_("In Secrets Manager open the secret and store a value."),),
+        _("The secret exists, but the version that is meant was never stored: a first value has no previous one."),
+        (_("In Secrets Manager open the secret and look at its versions, or store a value."),),
         Owner.SECRET,
     ),
     FailureCode.SECRET_DELETED: Failure(
@@ -543,12 +555,27 @@ FAILURES: dict[FailureCode, Failure] = {
         ),
         Owner.VARIABLE,
     ),
+    FailureCode.VALUE_TOO_LARGE: Failure(
+        _("%(secret_name)s is too large for an environment variable"),
+        _("A value may have 65,536 bytes at most, all parts of a template together."),
+        (_("Store the value in a shorter form, or take one key of it."),),
+        Owner.SECRET,
+    ),
     FailureCode.NO_CREDENTIAL: Failure(
         _("No credential found"),
         _("The variable uses the provider's default credential, and none is set as default."),
         (
             _("Check Set as default credential for this provider on a credential,"),
             _("or choose a credential by name in the environment variable."),
+        ),
+        Owner.VARIABLE,
+    ),
+    FailureCode.NAME_REFUSED: Failure(
+        _("A variable of this name is not delivered"),
+        _("Programs obey variables of this name: they run other code, or find other programs."),
+        (
+            _("Give the variable another name, here and in the program that reads it."),
+            _("If it was meant to change how programs start, do that where the automation runs."),
         ),
         Owner.VARIABLE,
     ),

@@ -20,7 +20,9 @@ def exported_variables(organization: Organization) -> Iterator[dict[str, Any]]:
             "source": _source(variable),
             "value": STORED if variable.source == Source.DIRECT else "",
             "secret_name": variable.reference_label,
+            "version_stage": variable.version_stage,
             "automations": sorted(automation.slug for automation in variable.automations.all()),
+            "acknowledged": "true" if variable.acknowledged else "",
         }
 
 

@@ -12,7 +12,8 @@ from crewadmin.importing.rows import Row, Schema, read_csv, read_json
 from crewadmin.importing.source import Limits, Source
 
 #: The columns of an export too. `value` is a direct value, or the word that keeps the one there is.
-SCHEMA = Schema("variables", ("key", "source", "value", "secret_name", "automations"), frozenset({"key"}))
+_FIELDS = ("key", "source", "value", "secret_name", "version_stage", "automations", "acknowledged")
+SCHEMA = Schema("variables", _FIELDS, frozenset({"key"}))
 
 Reader = Callable[[Source, Limits, Findings], Iterator[Row]]
 

@@ -7,11 +7,14 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from credentials.providers import PROVIDERS
+from credentials.providers.base import VersionStage
 from crewadmin.importing.findings import Finding, Findings
 from crewadmin.importing.rows import Row
 
-from ..references import Reference
-from ..rules import ReferenceField, clean_key, clean_reference, clean_value
+from ..models import STAGES
+from ..names import reason_to_ask
+from ..references import Written, check, parse
+from ..rules import ReferenceField, check_names, clean_key, clean_value, refuse_name
 from ..services.imports import Wanted
 from ..services.variables import Source, Value
 from .reach import Reach
@@ -39,6 +42,8 @@ class RowReader:
         field = "key"
         try:
             key = self._key(row)
+            field = "acknowledged"
+            acknowledged = _acknowledged(key, row.fields)
             field = "source"
             kind, which = self._source(row.fields)
             field = "value" if kind is Source.DIRECT else "secret_name"
@@ -48,7 +53,7 @@ class RowReader:
         except ValidationError as error:
             self.findings.refuse(row.place(field), field, error)
             return None
-        return Wanted(key, value, automations)
+        return Wanted(key, value, automations, acknowledged)
 
     def beyond_reach(self, row: Row) -> None:
         """Say that a row is of a variable that the person may not change."""
@@ -62,7 +67,7 @@ class RowReader:
         self.findings.add(Finding(row.place("value"), reason, advice, "value"))
 
     def _key(self, row: Row) -> str:
-        key = clean_key(_text(row.fields, "key"))
+        key = refuse_name(clean_key(_text(row.fields, "key")))
         first = self._lines.setdefault(key, row.line)
         if first != row.line:
             raise ValidationError(_("This key is in the file twice; the first is on line %(line)d.") % {"line": first})
@@ -94,10 +99,11 @@ class RowReader:
             return Value(Source.DIRECT, text="" if text == STORED else clean_value(text))
         if _text(fields, "value"):
             raise ValidationError(_("A value that is read from a vault is not in the file: leave it blank."))
-        reference: Reference = clean_reference(_REFERENCE.clean(_text(fields, "secret_name")))
+        reference = _reference(fields)
         if kind is Source.PROVIDER_DEFAULT:
             return Value(kind, provider=which, reference=reference)
         credential = self.reach.credentials[which]
+        check_names(reference, credential)
         return Value(kind, provider=credential.provider, credential=credential, reference=reference)
 
     def _assigned(self, fields: Mapping[str, Any]) -> frozenset[int] | None:
@@ -110,6 +116,28 @@ class RowReader:
             return frozenset(self.reach.automations[name] for name in names)
         except (KeyError, TypeError):
             raise ValidationError(_("There is no automation of such a short name that you may change.")) from None
+
+
+def _reference(fields: Mapping[str, Any]) -> Written:
+    """Return the reference or template of a row, in the version that it names: the current one if it names none."""
+    written = check(_REFERENCE.clean(_text(fields, "secret_name")))
+    stage = _text(fields, "version_stage").strip() or VersionStage.CURRENT.value
+    if stage not in dict(STAGES):
+        raise ValidationError(_("The version is one of: %(names)s.") % {"names": ", ".join(dict(STAGES))})
+    return parse(str(written), stage)
+
+
+def _acknowledged(key: str, fields: Mapping[str, Any]) -> bool:
+    """Return whether a name has an effect on programs, and the row says that this is known."""
+    said = fields.get("acknowledged", "")
+    word = str(said).lower() if isinstance(said, bool) else _text(fields, "acknowledged").strip().lower()
+    if word not in ("true", "false", ""):
+        raise ValidationError(_("Write true or false."))
+    reason = reason_to_ask(key)
+    if reason and word != "true":
+        advice = _("If that is what you want, import it by CSV or JSON with acknowledged: true.")
+        raise ValidationError(f"{reason} {advice}")
+    return bool(reason)
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:

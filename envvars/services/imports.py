@@ -14,8 +14,8 @@ from crewadmin.sealing import SealedBytes, SealError, seal, unseal
 from organizations.audit import record_many
 from organizations.models import AuditEvent, Organization, User
 
-from ..models import Automation, EnvironmentVariable
-from .variables import Source, Value, changed_fields, columns_of
+from ..models import Automation, EnvironmentVariable, SecretReference
+from .variables import Source, Value, changed_fields, columns_of, references_of
 
 Action = AuditEvent.Action
 #: Rows that are read, compared and written together.
@@ -26,8 +26,9 @@ _STORED = (
     "source",
     "provider",
     "credential_id",
-    "secret_name",
-    "json_key",
+    "reference",
+    "version_stage",
+    "acknowledged",
     "value",
     "import_name",
     "updated_at",
@@ -42,8 +43,9 @@ class StoredVariable(NamedTuple):
     source: str
     provider: str
     credential_id: int | None
-    secret_name: str
-    json_key: str
+    reference: str
+    version_stage: str
+    acknowledged: bool
     value: SealedBytes | None
     import_name: str
     updated_at: Any
@@ -51,11 +53,15 @@ class StoredVariable(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A variable as a file wants it. `automations` are primary keys; None leaves them as they are."""
+    """A variable as a file wants it. `automations` are primary keys; None leaves them as they are.
+
+    `acknowledged`: the name is one that `envvars.names` asks about, and the file says that this is meant.
+    """
 
     key: str
     value: Value
     automations: frozenset[int] | None = None
+    acknowledged: bool = False
 
 
 @dataclass(slots=True)
@@ -100,20 +106,41 @@ class VariableStore:
         """Return the names of the fields in which a stored variable differs, decided as for the page."""
         moved = wanted.automations is not None and wanted.automations != assigned
         text = partial(self._text, stored)
-        return changed_fields(stored, text, key=wanted.key, value=wanted.value, automations=moved)
+        return changed_fields(
+            stored,
+            text,
+            key=wanted.key,
+            value=wanted.value,
+            automations=moved,
+            acknowledged=wanted.acknowledged,
+        )
 
     def write(self, changes: Sequence[tuple[StoredVariable | None, Wanted, Sequence[str]]]) -> None:
         """Add variables, and change those that are stored: each with what is stored of it and the changed fields."""
         uuids = [stored.uuid if stored else uuid4() for stored, _wanted, _fields in changes]
         rows = (
-            (uuid, wanted.key, *columns_of(wanted.value).values(), self._sealed(uuid, stored, wanted.value))
+            (
+                uuid,
+                wanted.key,
+                *columns_of(wanted.value).values(),
+                wanted.acknowledged,
+                self._sealed(uuid, stored, wanted.value),
+            )
             for uuid, (stored, wanted, _fields) in zip(uuids, changes, strict=True)
         )
         by, now = self.by and self.by.pk, timezone.now()
-        columns = ("uuid", "key", "source", "provider", "credential", "secret_name", "json_key", "value")
+        place = ("source", "provider", "credential", "reference", "version_stage")
+        columns = ("uuid", "key", *place, "acknowledged", "value")
         changing = {"import_name": self.import_name, "updated_at": now, "updated_by": by}
         same = {"organization": self.organization.pk, "created_at": now, "created_by": by, **changing}
         upsert(EnvironmentVariable, columns, rows, same, update=(*columns[2:], *changing))
+        self._index_secrets(
+            [
+                (uuid, wanted.value)
+                for uuid, (stored, wanted, _fields) in zip(uuids, changes, strict=True)
+                if wanted.value.source != Source.DIRECT or (stored and stored.source != Source.DIRECT)
+            ]
+        )
         self._assign(
             [
                 (uuid, wanted)
@@ -163,10 +190,19 @@ class VariableStore:
         except SealError:
             return None  # cannot be opened: what the file says replaces it
 
+    def _index_secrets(self, values: Sequence[tuple[UUID, Value]]) -> None:
+        """Keep the table of secrets that variables refer to in step."""
+        ids = _ids(uuid for uuid, _value in values)
+        if not ids:
+            return
+        SecretReference.objects.filter(variable_id__in=ids.values()).delete()
+        variables = [EnvironmentVariable(pk=ids[uuid], **columns_of(value)) for uuid, value in values]
+        rows = [row for variable in variables for row in references_of(variable)]
+        SecretReference.objects.bulk_create(rows, batch_size=BATCH)
+
     def _assign(self, wanted: Sequence[tuple[UUID, Wanted]]) -> None:
         """Let exactly the wanted automations receive each variable."""
-        rows = EnvironmentVariable.objects.filter(uuid__in=[uuid for uuid, _wanted in wanted])
-        ids = dict(rows.values_list("uuid", "pk")) if wanted else {}
+        ids = _ids(uuid for uuid, _wanted in wanted)
         if not ids:
             return
         links = self._through._default_manager
@@ -179,3 +215,8 @@ class VariableStore:
             ],
             batch_size=BATCH,
         )
+
+
+def _ids(uuids: Iterable[UUID]) -> dict[UUID, int]:
+    """Return the primary keys of variables by their public ids."""
+    return dict(EnvironmentVariable.objects.filter(uuid__in=list(uuids)).values_list("uuid", "pk"))

@@ -8,12 +8,14 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from credentials.models import Credential
+from credentials.providers.base import VersionStage
 from crewadmin.sealing import SealError
 from organizations.audit import changing, record
 from organizations.models import AuditEvent, Organization, User
 
-from ..models import Automation, EnvironmentVariable
-from ..references import Reference
+from ..models import Automation, EnvironmentVariable, SecretReference
+from ..names import reason_to_ask, reason_to_refuse
+from ..references import Reference, Written
 
 Action = AuditEvent.Action
 Source = EnvironmentVariable.Source
@@ -27,21 +29,29 @@ class Value:
     text: str = field(default="", repr=False)
     provider: str = ""
     credential: Credential | None = None
-    reference: Reference = field(default_factory=lambda: Reference(""))
+    reference: Written = field(default_factory=lambda: Reference(""))
 
 
 def add_variable(
-    organization: Organization, by: User | None, *, key: str, value: Value, automations: Iterable[Automation] = ()
+    organization: Organization,
+    by: User | None,
+    *,
+    key: str,
+    value: Value,
+    automations: Iterable[Automation] = (),
+    acknowledged: bool = False,
 ) -> EnvironmentVariable:
-    """Store a variable and assign it.
+    """Store a variable and assign it. `acknowledged`: its name's effect on programs is known, see envvars.names.
 
-    Raises ValidationError if the organization has that `key` already, or for a `source` that was deleted meanwhile.
+    Raises ValidationError if the organization has that `key` already, if the name is refused or needs to be
+    `acknowledged`, or for a `source` that was deleted meanwhile.
     """
     variable = EnvironmentVariable(organization=organization, created_by=by)
     with changing(organization):
-        _take_key(variable, key)
+        _take_key(variable, key, acknowledged=acknowledged)
         _take_value(variable, value, by)
         variable.save(force_insert=True)
+        _index_secrets(variable)
         variable.automations.set(automations)
         record(organization, by, Action.VARIABLE_CREATED, variable)
     return variable
@@ -54,22 +64,30 @@ def change_variable(
     key: str,
     value: Value,
     automations: Iterable[Automation],
+    acknowledged: bool = False,
 ) -> EnvironmentVariable:
     """Store what changed; a direct value without text keeps the stored one.
 
-    Raises ValidationError if another variable of the organization has that `key`, or for a `source` that was deleted
-    meanwhile, and EnvironmentVariable.DoesNotExist if the variable itself was.
+    Raises ValidationError as `add_variable` does, and EnvironmentVariable.DoesNotExist if the variable itself was.
     """
     organization = variable.organization
     with changing(organization):
         variable = EnvironmentVariable.objects.get(pk=variable.pk)
         moved = set(variable.automations.all()) != set(automations)
-        changed = changed_fields(variable, lambda: _stored_text(variable), key=key, value=value, automations=moved)
+        changed = changed_fields(
+            variable,
+            lambda: _stored_text(variable),
+            key=key,
+            value=value,
+            automations=moved,
+            acknowledged=acknowledged,
+        )
         if not changed:
             return variable
-        _take_key(variable, key)
+        _take_key(variable, key, acknowledged=acknowledged)
         _take_value(variable, value, by)
         variable.save()
+        _index_secrets(variable)
         variable.automations.set(automations)
         record(organization, by, Action.VARIABLE_CHANGED, variable, {"fields": changed})
     return variable
@@ -86,13 +104,18 @@ def delete_variable(variable: EnvironmentVariable, by: User | None) -> None:
         variable.delete()
 
 
-def _take_key(variable: EnvironmentVariable, key: str) -> None:
+def _take_key(variable: EnvironmentVariable, key: str, *, acknowledged: bool) -> None:
+    if reason := reason_to_refuse(key):
+        raise ValidationError({"key": _("%(key)s is refused. %(reason)s") % {"key": key, "reason": reason}})
+    if (reason := reason_to_ask(key)) and not acknowledged:
+        raise ValidationError({"acknowledged": _("%(key)s: %(reason)s") % {"key": key, "reason": reason}})
     others = EnvironmentVariable.objects.filter(organization=variable.organization, key=key).exclude(pk=variable.pk)
     if others.exists():
         raise ValidationError(
             {"key": _("The organization has a variable with this key. Edit that one, or choose another key.")}
         )
     variable.key = key
+    variable.acknowledged = bool(reason)
 
 
 def _take_value(variable: EnvironmentVariable, value: Value, by: User | None) -> None:
@@ -114,9 +137,28 @@ def columns_of(value: Value) -> dict[str, str | int | None]:
         "source": str(value.source),
         "provider": value.provider,
         "credential_id": value.credential.pk if value.credential else None,
-        "secret_name": value.reference.secret_name,
-        "json_key": value.reference.json_key,
+        "reference": str(value.reference),
+        "version_stage": "" if value.source == Source.DIRECT else str(value.reference.version_stage),
     }
+
+
+def references_of(variable: EnvironmentVariable) -> list[SecretReference]:
+    """Return the rows, not yet stored, that say which secrets a variable refers to."""
+    return [
+        SecretReference(
+            variable=variable,
+            position=position,
+            secret_name=reference.secret_name,
+            json_key=reference.json_key,
+            version_stage=reference.version_stage,
+        )
+        for position, reference in enumerate(variable.references)
+    ]
+
+
+def _index_secrets(variable: EnvironmentVariable) -> None:
+    variable.secret_references.all().delete()
+    SecretReference.objects.bulk_create(references_of(variable))
 
 
 class Stored(Protocol):
@@ -127,24 +169,35 @@ class Stored(Protocol):
         """Its name."""
 
     @property
-    def source(self) -> str:
-        """The kind of its source; of the columns the others are read by their names in `columns_of`."""
+    def version_stage(self) -> str:
+        """The version that is read; blank for a direct value."""
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether its name's effect on programs is known; the other columns are read by their names in `columns_of`."""
 
 
 def changed_fields(
-    stored: Stored, stored_text: Callable[[], str | None], *, key: str, value: Value, automations: bool
+    stored: Stored,
+    stored_text: Callable[[], str | None],
+    *,
+    key: str,
+    value: Value,
+    automations: bool,
+    acknowledged: bool,
 ) -> list[str]:
     """Return the names of the fields that differ from what is stored, by the form's names.
 
     `stored_text` opens a direct value (or returns None); `automations` is whether those differ.
     """
-    columns = columns_of(value)
-    differs = {name: getattr(stored, name) != content for name, content in columns.items()}
+    differs = {name: getattr(stored, name) != content for name, content in columns_of(value).items()}
     changed = {
         "key": stored.key != key,
         "source": differs["source"] or differs["provider"] or differs["credential_id"],
-        "secret_name": differs["secret_name"] or differs["json_key"],
+        "secret_name": differs["reference"],
+        "version_stage": (stored.version_stage or VersionStage.CURRENT) != value.reference.version_stage,
         "automations": automations,
+        "acknowledged": stored.acknowledged != (acknowledged and bool(reason_to_ask(key))),
         "value": bool(value.text) and value.text != stored_text(),
     }
     return [name for name, is_different in changed.items() if is_different]

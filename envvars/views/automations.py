@@ -19,13 +19,14 @@ from organizations.views.sharing import Place, sharing_page
 from organizations.who_has_access import who_has_access
 
 from ..forms import AutomationForm
-from ..models import Automation
+from ..models import Automation, ServiceToken
 from ..presentation import outcomes_of, source_name
 from ..resolving import resolve_for
 from ..services import automations as services
 from .shared import automation_of, can_manage, can_read, form_page, posted, shown_variables
 
 VARIABLES_SHOWN = 200
+ENDED_TOKENS_SHOWN = 5
 
 
 @can_read
@@ -81,12 +82,15 @@ def automation_check(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
 def _automation_page(request: OrganizationRequest, automation: Automation, context: dict[str, Any]) -> HttpResponse:
     rows = shown_variables(request).filter(automations=automation)
     outcomes, shown_count = context.get("outcomes", {}), rows.count()
+    tokens = ServiceToken.objects.for_organization(request.organization).filter(automation=automation)
     context |= {
         "automation": automation,
         "rows": [(row, source_name(row, request.access), outcomes.get(row.key)) for row in rows[:VARIABLES_SHOWN]],
         "shown_count": shown_count,
         "hidden_count": automation.variables.count() - shown_count,
         "access": who_has_access(automation, Feature.ENVIRONMENT_VARIABLES),
+        "tokens": tokens.working(),
+        "ended_tokens": tokens.ended()[:ENDED_TOKENS_SHOWN],
         "can_manage": request.access.environment_variables.manage and automation.managed,
         "manages_variables": request.access.environment_variables.manage,
     }

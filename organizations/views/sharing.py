@@ -7,7 +7,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -129,7 +129,7 @@ def sharing_page(request: OrganizationRequest, row: Restrictable, place: Place) 
 
 
 def _change(request: OrganizationRequest, row: Restrictable, form: ShareForm) -> str:
-    """Do what the pressed button says; return what to say of it. Raises NotRestrictedError, Http404."""
+    """Do what the pressed button says; return what to say of it. Raises NotRestrictedError."""
     member = request.membership
     if "restrict" in request.POST:
         services.restrict(row, member)
@@ -140,16 +140,15 @@ def _change(request: OrganizationRequest, row: Restrictable, form: ShareForm) ->
     if form.is_bound:
         services.share(row, member, form.cleaned_data["holder"], form.cleaned_data["grants"])
         return _("“%(name)s” was shared.")
-    services.share(row, member, _share_to_remove(request, row).holder, ())
+    if share := _share_to_remove(request, row):
+        services.share(row, member, share.holder, ())
     return _("“%(name)s” is no longer shared with them.")
 
 
-def _share_to_remove(request: OrganizationRequest, row: Restrictable) -> Share:
+def _share_to_remove(request: OrganizationRequest, row: Restrictable) -> Share | None:
+    """Return the share that is named, or None where there is no such one any more."""
     wanted: UUID | None = public_id(request.POST.get("remove"))
-    found = next((share for share in grants_of(row) if share.holder.uuid == wanted), None)
-    if found is None:
-        raise Http404
-    return found
+    return next((share for share in grants_of(row) if share.holder.uuid == wanted), None)
 
 
 def _page(

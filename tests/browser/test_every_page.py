@@ -5,8 +5,11 @@ A broken rule of the Content-Security-Policy is a console error, which `open_pag
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
+from uuid import uuid4
 
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from playwright.sync_api import Page, expect
 
 from credentials.models import Credential
@@ -14,6 +17,7 @@ from credentials.testing import run_connection_test
 from envvars.models import EnvironmentVariable
 from envvars.references import Reference
 from envvars.services.automations import add_automation
+from envvars.services.tokens import add_token, revoke_token
 from envvars.services.variables import Value, add_variable
 from organizations.models import Organization, User
 from organizations.services.organizations import create_organization
@@ -22,6 +26,7 @@ from sandbox import seed
 from sandbox.aws import Sandbox
 from tests.browser.conftest import NARROW, WIDE, accessibility_problems
 from tests.builders import restrict_to
+from tests.second_factors import give_passkey, give_recovery_codes
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 Source = EnvironmentVariable.Source
@@ -40,6 +45,11 @@ def furnished(acme: Organization, alice: User, bob: User, aws_prod: Credential, 
     automation = add_automation(
         acme, alice, name="Invoice crew", slug="invoice-crew", variables=[direct, password, mistyped]
     )
+    token, _text = add_token(automation, alice, name="Cluster", lifetime=timedelta(days=90), uuid=uuid4())
+    ended, _text = add_token(automation, alice, name="Laptop " * 14, lifetime=timedelta(days=90), uuid=uuid4())
+    revoke_token(ended, alice)
+    address = Value(Source.DIRECT, text="http://proxy.example")
+    proxy = add_variable(acme, alice, key="HTTPS_PROXY", value=address, acknowledged=True)
     run_connection_test(aws_prod, alice, "crewai/no-such-secret")
     payroll = add_automation(acme, alice, name="Payroll crew", slug="payroll-crew", variables=[direct])
     restrict_to(payroll, alice.memberships.get(organization=acme), {bob: [Grant.READ]})
@@ -71,9 +81,41 @@ def furnished(acme: Organization, alice: User, bob: User, aws_prod: Credential, 
         "automation-restricted": f"{base}/automations/{payroll.uuid}/",
         "automation-shared": f"{base}/automations/{payroll.uuid}/access/",
         "automation-delete": f"{base}/automations/{automation.uuid}/delete/",
+        "automation-tokens": f"{base}/automations/{automation.uuid}/#tokens-heading",
+        "token-add": f"{base}/automations/{automation.uuid}/tokens/add/",
+        "token-rotate": f"{base}/service-tokens/{token.uuid}/rotate/",
+        "token-revoke": f"{base}/service-tokens/{token.uuid}/revoke/",
+        "variable-name-asked": f"{base}/environment-variables/{proxy.uuid}/edit/",
+        "organization": f"{base}/settings/organization/",
+        "organization-edit": f"{base}/settings/organization/edit/",
+        "profile": "/account/profile/",
+        "sessions": "/account/sessions/",
+        "second-factor-none": "/account/second-factor/",
+        "second-factor-app": "/account/second-factor/app/",
         "password": "/account/password/",
         "sign-out": "/account/logout/",
         "not-found": f"{base}/no-such-page/",
+    }
+
+
+def second_factor_of(user: User) -> dict[str, str]:
+    """Give a person who is signed in every kind of second factor; returns the addresses of the pages about them."""
+    TOTP.activate(user, generate_totp_secret())
+    give_recovery_codes(user)
+    passkey = give_passkey(user)
+    base = "/account/second-factor"
+    return {
+        "second-factor": f"{base}/",
+        "second-factor-remove": f"{base}/app/remove/",
+        "passkey-add": f"{base}/passkeys/add/",
+        "passkey-rename": f"{base}/passkeys/{passkey.pk}/rename/",
+        "passkey-remove": f"{base}/passkeys/{passkey.pk}/remove/",
+        "recovery-codes": f"{base}/recovery-codes/",
+        "recovery-codes-shown": f"{base}/recovery-codes/",
+        "recovery-codes-new": f"{base}/recovery-codes/new/",
+        "confirm": "/account/reauthenticate/",
+        "confirm-code": "/account/reauthenticate/code/",
+        "confirm-passkey": "/account/reauthenticate/passkey/",
     }
 
 
@@ -115,6 +157,8 @@ def test_every_page_is_accessible_and_fits(
     problems = [line for name, address in PUBLIC.items() for line in look_at(page, name, address, picture)]
     enter(alice, page=page)
     problems += [line for name, address in furnished.items() for line in look_at(page, name, address, picture)]
+    further = second_factor_of(alice)
+    problems += [line for name, address in further.items() for line in look_at(page, name, address, picture)]
     assert problems == []
 
 

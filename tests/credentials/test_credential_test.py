@@ -71,6 +71,14 @@ def test_success_with_a_role_reads_with_the_role_s_session(
     assert {name for name, state in steps(ConnectionTest.objects.get()).items() if state != "passed"} == {"decrypt"}
 
 
+def test_a_template_s_first_secret_is_read(
+    acme: Organization, alice: User, aws_prod: Credential, sandbox: Sandbox, sign_in: SignIn
+) -> None:
+    store_reference(acme, "URL", f"http://${{{seed.DATABASE.name}#username}}:${{{seed.OPENAI_KEY.name}}}@host")
+    (toast,) = toasts_of(sign_in(alice).post(address(aws_prod), follow=True))
+    assert f"read “{seed.DATABASE.name}”" in toast.detail
+
+
 def test_somebody_who_manages_may_name_the_secret_to_read(
     acme: Organization, alice: User, aws_prod: Credential, sandbox: Sandbox, sign_in: SignIn
 ) -> None:

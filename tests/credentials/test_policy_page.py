@@ -17,7 +17,6 @@ from credentials.policy import offer_for
 from credentials.services import change_credential
 from credentials.testing import run_connection_test
 from credentials.usage import uses_of
-from envvars.models import EnvironmentVariable
 from organizations.models import Organization, User
 from sandbox import seed
 from sandbox.aws import Sandbox
@@ -74,6 +73,16 @@ def test_it_covers_exactly_the_secrets_that_variables_refer_to(
     assert resources(policy, "KMSDecrypt") == [seed.KMS_KEY_ARN]
 
 
+def test_every_secret_of_a_template_is_covered(acme: Organization, tested: Credential) -> None:
+    store_reference(acme, "URL", "http://${crewai/user}:${database-credentials#password|url}@${crewai/host}/", tested)
+    assert [fact.secret for fact in offer_for(tested, uses_of(tested)).covered] == [
+        "crewai/host",
+        "crewai/payments-key",
+        "crewai/user",
+        "database-credentials",
+    ]
+
+
 def test_what_no_test_has_seen_is_said(tested: Credential, alice: User, sign_in: SignIn) -> None:
     words = text_of(sign_in(alice).get(address(tested)))
     assert "The KMS key of 1 secret is not known." in words
@@ -123,7 +132,7 @@ def test_a_name_that_no_secret_can_have_is_left_out_and_named(
     acme: Organization, tested: Credential, alice: User, sign_in: SignIn
 ) -> None:
     variable = store_reference(acme, "WRONG", "wrong", tested)
-    EnvironmentVariable.objects.filter(pk=variable.pk).update(secret_name="every*<b>")
+    variable.secret_references.update(secret_name="every*<b>")
     response = sign_in(alice).get(address(tested))
     assert "no secret in AWS can have this name: every*<b>" in text_of(response)
     assert "every*" not in json.dumps(policy_of(response))

@@ -1,7 +1,9 @@
 """crewadmin.admin and the admin of every app: support staff look at metadata, change nothing and guess nothing."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib import admin
@@ -15,7 +17,9 @@ from credentials.models import ConnectionTest, Credential
 from crewadmin.admin import ReadOnlyAdmin
 from crewadmin.sealing import SealedField
 from envvars.models import Automation, EnvironmentVariable
+from envvars.services.tokens import add_token
 from organizations.models import AuditEvent, DataKey, Organization, User
+from sandbox.aws import Sandbox
 
 from .conftest import CANARY, read_column
 
@@ -43,7 +47,8 @@ def rows(
         organization=acme, provider="aws", credential=credential, credential_version=1, person_label="Alice", ok=True
     )
     Credential.objects.filter(pk=credential.pk).update(last_test=test)
-    found: list[Any] = [credential, variable, automation, test, acme, alice]
+    token, _text = add_token(automation, alice, name="Cluster", lifetime=timedelta(days=30), uuid=uuid4())
+    found: list[Any] = [credential, variable, automation, token, test, acme, alice]
     found += [acme.roles.first(), acme.memberships.first(), acme.audit_events.first()]
     return {type(row): row for row in found}
 
@@ -74,8 +79,7 @@ def test_support_staff_open_every_page_and_see_no_sealed_byte(
     sealed = [read_column(credential, "secrets"), read_column(rows[EnvironmentVariable], "value")]
     hidden = [CANARY, alice.password, *(value.hex() for value in sealed), *map(repr, sealed)]
     for model, row in rows.items():
-        history = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_history", args=[row.pk])
-        for address in (changelist(model), change_page(row), history):
+        for address in (changelist(model), change_page(row)):
             answer = client.get(address)
             assert answer.status_code == 200, address
             assert [text for text in hidden if text in answer.text] == [], address
@@ -178,7 +182,8 @@ def staff(request: pytest.FixtureRequest, support: User) -> User:
 
 
 def snapshot() -> list[object]:
-    return [list(model._default_manager.order_by("pk").values()) for model in REGISTERED]
+    """All rows that support staff see, but for the log, which tells of their looks."""
+    return [list(model._default_manager.order_by("pk").values()) for model in REGISTERED if model is not AuditEvent]
 
 
 def test_nobody_adds_changes_or_deletes(
@@ -242,3 +247,142 @@ def test_a_password_is_changed_on_the_products_own_page_only(support: User, sign
     response = sign_in(support).get("/support/password_change/")
     assert response.status_code == 302
     assert response["Location"] == reverse("account_change_password")
+
+
+# --- Every look is told ---------------------------------------------------------------------------------------------
+def told(organization: Organization, support: User) -> list[tuple[str, dict[str, object]]]:
+    """What an organization's log says that the support person did, oldest first."""
+    events = organization.audit_events.filter(actor=support).order_by("id")
+    return list(events.values_list("action", "details"))
+
+
+def test_a_look_at_an_object_is_told_to_its_organization_only(
+    support: User, sign_in: SignIn, rows: dict[type[models.Model], models.Model], umbrella: Organization
+) -> None:
+    client = sign_in(support)
+    for model, row in rows.items():
+        acme = rows[Organization]
+        assert isinstance(acme, Organization)
+        before = len(told(acme, support))
+        client.get(change_page(row))
+        assert told(acme, support)[before:] == [("support:looked", {"kind": str(model._meta.verbose_name)})], model
+    assert told(umbrella, support) == []
+
+
+def test_a_list_is_told_to_each_organization_of_which_it_showed_rows(
+    support: User, sign_in: SignIn, acme: Organization, umbrella: Organization, credential: Credential
+) -> None:
+    client = sign_in(support)
+    client.get(changelist(Organization))
+    client.get(changelist(Credential))
+    assert told(acme, support) == [
+        ("support:listed", {"kind": "organizations", "rows": 1}),
+        ("support:listed", {"kind": "secret provider credentials", "rows": 1}),
+    ]
+    assert told(umbrella, support) == [("support:listed", {"kind": "organizations", "rows": 1})]
+
+
+def test_a_search_tells_no_organization_what_it_was_for(
+    support: User, sign_in: SignIn, acme: Organization, umbrella: Organization
+) -> None:
+    sign_in(support).get(changelist(Organization), {"q": "umbrella"})
+    assert told(acme, support) == []
+    assert "umbrella" not in str(told(umbrella, support))
+
+
+def test_a_page_that_is_refused_is_no_look(support: User, sign_in: SignIn, acme: Organization) -> None:
+    support.user_permissions.clear()
+    assert sign_in(support).get(change_page(acme)).status_code == 403
+    assert told(acme, support) == []
+
+
+def test_nothing_is_shown_that_cannot_be_recorded(
+    support: User, sign_in: SignIn, acme: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crewadmin.admin._record_look", None)
+    client = sign_in(support)
+    client.raise_request_exception = False
+    for address in (change_page(acme), changelist(Organization)):
+        answer = client.get(address)
+        assert answer.status_code == 500
+        assert "Acme" not in answer.text
+
+
+# --- What support staff may do --------------------------------------------------------------------------------------
+ACTIONS = {"retest_credential", "suspend_membership", "end_sessions"}
+
+
+@pytest.fixture
+def helper(support: User) -> User:
+    """A support person who may act."""
+    support.user_permissions.add(*Permission.objects.filter(codename__in=ACTIONS))
+    return support
+
+
+def act(client: Client, row: models.Model, action: str, *, confirmed: bool = True) -> str:
+    """Do something with one row of a list; return the words of the page after it."""
+    sent = {"action": action, "_selected_action": str(row.pk)} | ({"confirmed": "yes"} if confirmed else {"index": "0"})
+    return client.post(changelist(type(row)), sent, follow=True).text
+
+
+def test_a_credential_is_tested_again_in_the_name_of_the_support_person(
+    helper: User, sign_in: SignIn, aws_prod: Credential, acme: Organization, sandbox: Sandbox
+) -> None:
+    assert "“aws-prod”: " in act(sign_in(helper), aws_prod, "retest", confirmed=False)
+    aws_prod.refresh_from_db()
+    assert aws_prod.last_test
+    assert aws_prod.last_test.ok
+    assert aws_prod.last_test.created_by == helper
+    actions = [action for action, _details in told(acme, helper)]
+    assert [action for action in actions if "test" in action] == ["credential:test_started", "credential:tested"]
+
+
+def test_a_member_is_suspended_after_a_question(helper: User, sign_in: SignIn, acme: Organization, bob: User) -> None:
+    client, membership = sign_in(helper), acme.memberships.get(user=bob)
+    assert "Bob in Acme" in act(client, membership, "suspend", confirmed=False)
+    membership.refresh_from_db()
+    assert membership.state == "active"
+    assert "was suspended" in act(client, membership, "suspend")
+    membership.refresh_from_db()
+    assert membership.state == "suspended"
+    assert acme.audit_events.filter(action="member:suspended", actor=helper, target_uuid=bob.uuid).exists()
+
+
+def test_the_last_active_owner_stays(helper: User, sign_in: SignIn, acme: Organization, alice: User) -> None:
+    membership = acme.memberships.get(user=alice)
+    assert "is the last active owner" in act(sign_in(helper), membership, "suspend")
+    membership.refresh_from_db()
+    assert membership.state == "active"
+
+
+def test_a_person_is_signed_out_everywhere(helper: User, sign_in: SignIn, acme: Organization, bob: User) -> None:
+    browsers, other = [sign_in(bob), sign_in(bob)], sign_in(helper)
+    assert all(browser.get("/", follow=True).request["PATH_INFO"].startswith("/organizations/") for browser in browsers)
+    act(other, bob, "end_sessions")
+    assert all(browser.get("/", follow=True).request["PATH_INFO"] == "/account/login/" for browser in browsers)
+    assert other.get("/support/").status_code == 200
+    assert acme.audit_events.filter(action="member:sessions_ended", actor=helper).exists()
+
+
+@pytest.mark.parametrize("action", ["suspend", "end_sessions"])
+def test_a_stale_proof_changes_nothing(helper: User, acme: Organization, bob: User, action: str) -> None:
+    client = Client()
+    client.force_login(helper)
+    before = snapshot()
+    row = acme.memberships.get(user=bob) if action == "suspend" else bob
+    assert "Confirm that it is you" in act(client, row, action)
+    assert [rows for rows in snapshot() if "last_login" not in str(rows)] == [
+        rows for rows in before if "last_login" not in str(rows)
+    ]
+    assert not acme.audit_events.filter(actor=helper, action__startswith="member").exists()
+
+
+@pytest.mark.parametrize("action", ["suspend", "end_sessions", "retest"])
+def test_who_may_only_look_does_nothing(
+    support: User, sign_in: SignIn, acme: Organization, bob: User, credential: Credential, action: str
+) -> None:
+    row = {"suspend": acme.memberships.get(user=bob), "end_sessions": bob, "retest": credential}[action]
+    client, before = sign_in(support), snapshot()
+    act(client, row, action)
+    act(client, row, action, confirmed=False)
+    assert snapshot() == before

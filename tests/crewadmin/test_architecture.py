@@ -62,12 +62,16 @@ def test_the_sandbox_is_not_part_of_the_product() -> None:
 REVEALED = {
     "credentials/forms.py": 1,  # what is stored stays, where a form leaves a secret blank
     "credentials/services.py": 1,  # what changed, by name
-    "crewadmin/sealing.py": 2,  # on the way into the database: a value, a data key
-    "envvars/delivery.py": 4,  # to whoever receives the values
+    "crewadmin/sealing.py": 3,  # on the way into the database: a value, a data key, a person's value
+    "envvars/delivery/formats.py": 1,  # to whoever receives the values
+    "envvars/references.py": 3,  # the whole text, or one key out of a JSON secret; into the text of a template
     "envvars/services/imports.py": 1,  # what changed, by name
-    "envvars/references.py": 2,  # the whole text, or one key out of a JSON secret
+    "organizations/second_factor.py": 1,  # a seed, to allauth, which compares a code with it
     "envvars/services/variables.py": 1,  # what changed, by name
+    "envvars/views/tokens.py": 1,  # a new service token, to the person who made it, once
+    "organizations/mail.py": 1,  # the token, into the link of the mail to the invited person
     "credentials/providers/aws/client.py": 2,  # the keys, to the cloud's client
+    "credentials/providers/aws/requests.py": 2,  # the keys, to the signature
     "credentials/providers/aws/provider.py": 1,  # into the form that checks their shape
     "credentials/providers/aws/vault.py": 3,  # the keys apart; the External ID, to the cloud
 }

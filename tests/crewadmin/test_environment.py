@@ -10,7 +10,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from crewadmin import settings as settings_module
-from crewadmin.environment import OWN_NAMES, loopback_url, read_key, read_keys, read_switch
+from crewadmin.environment import OWN_NAMES, issuer_url, loopback_url, read_key, read_keys, read_optional, read_switch
 
 GOOD = base64.urlsafe_b64encode(bytes(range(32))).decode()
 BETTER = base64.urlsafe_b64encode(bytes(range(100, 132))).decode()
@@ -150,6 +150,49 @@ def test_any_other_address_is_refused(url: str) -> None:
         loopback_url(url, "AWS_SANDBOX_URL")
 
 
+# --- Single sign-on -------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://login.example.com",
+        "https://login.example.com/realms/acme/",
+        "http://127.0.0.1:8080",
+        "http://127.0.0.1:8080/realms/acme",
+        "",
+    ],
+)
+def test_a_provider_is_named_by_https_or_on_this_machine(url: str) -> None:
+    assert issuer_url(url, "OIDC_SERVER_URL") == url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://login.example.com",
+        "http://127.0.0.1.example.com:80",
+        "https://",
+        "https://user@login.example.com",
+        "login.example.com",
+        "ftp://127.0.0.1:21",
+        "https://[::1",
+        "javascript:alert(1)",
+    ],
+)
+def test_any_other_provider_is_refused(url: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="OIDC_SERVER_URL must start with https://"):
+        issuer_url(url, "OIDC_SERVER_URL")
+
+
+def test_a_text_that_need_not_be_there_is_empty_or_read_from_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("from the file\n")
+    assert read_optional({}, "NAME") == ""
+    assert read_optional({"NAME": "$ as it is"}, "NAME") == "$ as it is"
+    assert read_optional({"NAME_FILE": str(file)}, "NAME") == "from the file"
+    with pytest.raises(ImproperlyConfigured, match="NAME_FILE cannot be read"):
+        read_optional({"NAME_FILE": "/nowhere"}, "NAME")
+
+
 # --- OWN_NAMES ------------------------------------------------------------------------------------------------------
 def names_read_by(source: str) -> set[str]:
     """Return the variables that settings read: `env.KIND("NAME")`, and `read_key(…, "NAME")` with its file."""
@@ -161,7 +204,7 @@ def names_read_by(source: str) -> set[str]:
                 names.add(texts[0])
             case ast.Name(id="read_switch"):
                 names.add(texts[0])
-            case ast.Name(id="read_key" | "read_keys"):
+            case ast.Name(id="read_key" | "read_keys" | "read_optional"):
                 names |= {texts[0], f"{texts[0]}_FILE"}
     return names
 

@@ -108,3 +108,18 @@ def test_a_name_of_odd_characters_survives_the_address(acme: Organization) -> No
 
 def numbers_of_first_word(page: Page[Automation]) -> list[int]:
     return [int(row.name.split()[0]) for row in page.rows]
+
+
+# --- Search in several columns, and lists that are narrowed ---------------------------------------------------------
+def test_the_search_looks_into_every_column_that_is_named(rows: "QuerySet[Automation]") -> None:
+    Automation.objects.filter(slug="crew-007").update(name="Bond")
+    found = page_of(rows, QueryDict("q=bond"), "slug", search=("slug", "name"))
+    assert [row.slug for row in found.rows] == ["crew-007"]
+    assert not page_of(rows, QueryDict("q=bond"), "slug").rows
+
+
+def test_the_addresses_of_the_neighbours_carry_the_filters(rows: "QuerySet[Automation]") -> None:
+    first = page_of(rows, QueryDict("q=crew&state=active&other=1"), "slug", filters={"state": "active"})
+    assert first.next == "?q=crew&state=active&after=crew-049"
+    second = page_of(rows, QueryDict(first.next[1:]), "slug", filters={"state": "active"})
+    assert second.previous == "?q=crew&state=active&before=crew-050"

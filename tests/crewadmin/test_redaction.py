@@ -128,7 +128,7 @@ def broken(settings: Any) -> Client:
 
 def post_canary(client: Client) -> Any:
     return client.post(
-        "/failing/",
+        f"/failing/?token={CANARY}",
         {"secret_access_key": CANARY, "name": CANARY},
         headers={"authorization": CANARY, "x-innocent": CANARY, "referer": f"http://testserver/{CANARY}"},
         DATABASE_URL=f"postgres://crewadmin:{CANARY}@database/crewadmin",
@@ -144,6 +144,7 @@ def test_an_error_mail_names_what_was_posted_and_shows_none_of_it(broken: Client
     assert "secret_access_key" in text
     assert "It broke." in text
     assert "/failing/" in text
+    assert "token" in text
     assert CANARY not in text
 
 

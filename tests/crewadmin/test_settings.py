@@ -61,6 +61,8 @@ def reported(script: str, **variables: str) -> Any:
         ({"SECRET_KEY": ""}, "SECRET_KEY is missing"),
         ({"DEBUG": "on"}, "DEBUG shows settings"),
         ({"DEBUG": "on", "ALLOWED_HOSTS": "127.0.0.1,*"}, "DEBUG shows settings"),
+        ({"OIDC_SERVER_URL": "http://login.example.com"}, "OIDC_SERVER_URL must start with https://"),
+        ({"OIDC_SERVER_URL": "https://login.example.com"}, "Set the OIDC_CLIENT_ID environment variable"),
         ({"AWS_SANDBOX_URL": "http://10.0.0.1:5000"}, "AWS_SANDBOX_URL must be http://127.0.0.1:PORT"),
     ],
 )
@@ -70,6 +72,15 @@ def test_what_is_missing_or_unsafe_stops_the_start_with_its_reason(variables: Ma
     assert f"ImproperlyConfigured: {reason}" in result.stderr
     for value in variables.values():
         assert len(value) < 20 or value.startswith("http") or value not in result.stdout + result.stderr
+
+
+def test_single_sign_on_is_off_unless_a_provider_is_named() -> None:
+    script = "from django.conf import settings; print(json.dumps(settings.SOCIALACCOUNT_PROVIDERS, default=str))"
+    assert reported(script, OIDC_SERVER_URL="") == {}
+    provider = {"OIDC_SERVER_URL": "https://login.example.com/", "OIDC_CLIENT_ID": "crewadmin", "OIDC_NAME": "Example"}
+    (app,) = reported(script, **provider, OIDC_CLIENT_SECRET="$ecret")["openid_connect"]["APPS"]
+    assert (app["name"], app["client_id"], app["secret"]) == ("Example", "crewadmin", "$ecret")
+    assert app["settings"] == {"server_url": "https://login.example.com"}
 
 
 def test_the_deployment_checks_find_nothing() -> None:

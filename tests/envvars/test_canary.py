@@ -2,8 +2,10 @@
 
 import io
 import logging
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.sessions.models import Session
@@ -13,16 +15,16 @@ from django.test import Client
 from django.urls import reverse
 
 from credentials.models import Credential
-from envvars.models import Automation, EnvironmentVariable
-from envvars.resolving import resolve
+from envvars.models import Automation, EnvironmentVariable, ServiceToken
 from organizations.models import AuditEvent, Organization, User
 from sandbox import seed
 from sandbox.aws import Sandbox
-from tests.builders import store_automation, store_reference
+from tests.builders import store_automation, store_direct
 from tests.pages import html_of
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[User], Client]
+TOKEN = re.compile(r"crewadmin_[0-9a-f]{12}_[A-Za-z0-9_-]{43}")
 DIRECT, MISTYPED = "made-up-canary-direct-value", "MadeUp+Mistyped/canary/opens/nothing/XXX"
 ENTERED = {seed.ROLE_ONLY.secret_access_key, seed.EXTERNAL_ID, DIRECT, MISTYPED}
 IN_VAULT = {seed.OPENAI_KEY.value, seed.DATABASE.value, "made-up-database-password", "made-up-rotated-canary"}
@@ -130,6 +132,13 @@ def every_dump() -> str:
     return written.getvalue()
 
 
+def admin_page(model: Any, row: Any) -> Any:
+    """The page that support staff have of a row."""
+    client = Client()
+    client.force_login(User.objects.create_superuser("support@example.com"))
+    return client.get(reverse(f"admin:envvars_{model._meta.model_name}_change", args=[row.pk]))
+
+
 def every_session() -> str:
     return "\n".join(str(session.get_decoded()) for session in Session.objects.all())
 
@@ -168,14 +177,55 @@ def test_no_secret_shows_up_on_its_whole_way(
     assert [place for place, _value in found] == []
 
 
+def test_a_service_token_shows_up_once_and_nowhere_else(
+    visitor: Visitor, sandbox: Sandbox, everything_logged: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    automation = store_automation(visitor.organization, "Canary crew", "canary")
+    store_direct(visitor.organization, "DIRECT", DIRECT, [automation])
+    texts: list[str] = []
+    posted = {"uuid": str(uuid4()), "name": "Cluster", "days": "30"}
+    texts += TOKEN.findall(html_of(visitor.post("automation_token_add", automation.uuid, status=200, **posted)))
+    rotation = {"uuid": str(uuid4()), "hours": "24"}
+    token = ServiceToken.objects.get()
+    texts += TOKEN.findall(html_of(visitor.post("token_rotate", token.uuid, status=200, **rotation)))
+    assert len(texts) == 2
+    shown, visitor.seen = visitor.seen, []
+    for posted_again, name, row in ((posted, "automation_token_add", automation), (rotation, "token_rotate", token)):
+        visitor.post(name, row.uuid, **posted_again)
+    address = reverse("api_environment", args=[automation.uuid])
+    answers = [Client().get(address, headers={"Authorization": f"Bearer {text}"}) for text in texts]
+    answers += [Client().get(address + "x", headers={"Authorization": f"Bearer {text}"}) for text in texts]
+    assert [answer.status_code for answer in answers] == [200, 200, 404, 404]
+    assert DIRECT in html_of(answers[0])
+    visitor.get("automation_detail", automation.uuid)
+    for name in ("token_rotate", "token_revoke"):
+        visitor.get(name, token.uuid)
+    visitor.post("token_revoke", token.uuid)
+
+    captured = capsys.readouterr()
+    headers = "".join(str(answer.headers) + str(answer.cookies) for answer in answers)
+    places = {
+        "pages": "\n".join(visitor.seen),
+        "headers": headers,
+        "logs": everything_logged.text + str([record.args for record in everything_logged.records]),
+        "standard output and error": f"{captured.out}{captured.err}.",
+        "database": every_row(),
+        "sessions": every_session(),
+        "dumpdata": every_dump(),
+        "the admin": html_of(admin_page(ServiceToken, token)),
+    }
+    assert all(places.values())
+    secrets = {text.rpartition("_")[2] for text in texts} | {DIRECT}
+    assert [place for place, text in places.items() if any(secret in text for secret in secrets)] == []
+    assert all(any(secret in page for page in shown) for secret in secrets - {DIRECT})
+
+
 def test_the_cloud_s_library_would_write_it_down_if_it_were_not_kept_quiet(
     acme: Organization, aws_prod: Credential, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nor is the log of the test above clean because nothing was ever said."""
-    crew = store_automation(acme)
-    store_reference(acme, "API_KEY", seed.OPENAI_KEY.name, automations=[crew])
     with caplog.at_level(logging.DEBUG, logger="botocore"):
-        assert resolve(crew).ok
+        assert aws_prod.open_provider().probe(seed.OPENAI_KEY.name).ok
     assert seed.OPENAI_KEY.value in caplog.text
 
 

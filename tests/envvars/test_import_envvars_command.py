@@ -10,9 +10,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from credentials.models import Credential
-from envvars.models import Automation, EnvironmentVariable
+from envvars.models import Automation, EnvironmentVariable, SecretReference
 from envvars.services.variables import Value, change_variable
-from organizations.audit import hash_of
+from organizations.audit_chain import verify
 from organizations.models import AuditEvent, Organization, User
 from tests.builders import store_direct, store_reference
 
@@ -92,12 +92,69 @@ def test_every_object_and_the_import_are_in_the_audit_log_and_the_chain_holds(ru
     events = list(AuditEvent.objects.filter(organization=acme).order_by("id"))
     assert [event.action for event in events][-3:] == ["variable:created", "variable:created", "variables:imported"]
     assert events[-1].details == {"source": "variables.csv", "created": 2, "changed": 0, "removed": 0}
-    previous = b""
-    for event in events:
-        assert bytes(event.previous_hash) == previous
-        assert hash_of(event) == bytes(event.hash)
-        previous = bytes(event.hash)
+    assert verify(acme).broken is None
+    assert verify(acme).events == len(events)
+    store_direct(acme, "LATER", "x")
+    run("key,value\nMANY,1\n", "--apply")
+    assert verify(acme).broken is None
     assert CANARY not in str(list(AuditEvent.objects.values()))
+
+
+def test_the_secrets_that_variables_refer_to_are_kept_in_step(run: Run, acme: Organization) -> None:
+    def secrets() -> list[tuple[Any, ...]]:
+        rows = SecretReference.objects.order_by("variable__key", "position")
+        return list(rows.values_list("variable__key", "secret_name", "json_key", "version_stage"))
+
+    header = "key,source,value,secret_name,version_stage\n"
+    run(header + "A,provider_default:aws,,${db#user}:${db#word},AWSPREVIOUS\nB,provider_default:aws,,b,\n", "--apply")
+    first = [("A", "db", "user", "AWSPREVIOUS"), ("A", "db", "word", "AWSPREVIOUS"), ("B", "b", "", "AWSCURRENT")]
+    assert secrets() == first
+    assert run(header + "A,direct,text,,\nB,provider_default:aws,,c#d,\n", "--apply").code == 0
+    assert secrets() == [("B", "c", "d", "AWSCURRENT")]
+
+
+def test_a_version_that_there_is_not_is_refused(run: Run) -> None:
+    ended = run("key,source,secret_name,version_stage\nA,provider_default:aws,name,NEXT\n")
+    assert ended.code != 0
+    assert "AWSCURRENT, AWSPREVIOUS" in ended.out + ended.err
+
+
+def test_a_name_that_would_run_other_code_is_refused(run: Run) -> None:
+    ended = run("key,value,acknowledged\nLD_PRELOAD,x,true\n", "--apply")
+    assert ended.code != 0
+    assert "This name is refused." in ended.out + ended.err
+    assert not EnvironmentVariable.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("variables.csv", "key,value\nHTTPS_PROXY,x\n"),
+        ("variables.csv", "key,value,acknowledged\nHTTPS_PROXY,x,false\n"),
+        (".env", "HTTPS_PROXY=x\n"),
+    ],
+)
+def test_a_name_with_an_effect_must_be_acknowledged(run: Run, name: str, content: str) -> None:
+    ended = run(content, "--apply", name=name)
+    assert ended.code != 0
+    assert "import it by CSV or JSON with acknowledged: true" in ended.out + ended.err
+    assert not EnvironmentVariable.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("variables.csv", "key,value,acknowledged\nHTTPS_PROXY,x,true\nPLAIN,x,true\n"),
+        (
+            "variables.json",
+            '[{"key": "HTTPS_PROXY", "value": "x", "acknowledged": true}, {"key": "PLAIN", "value": "x"}]',
+        ),
+    ],
+)
+def test_an_acknowledged_name_is_stored_as_such(run: Run, name: str, content: str) -> None:
+    assert run(content, "--apply", name=name).code == 0
+    assert dict(EnvironmentVariable.objects.values_list("key", "acknowledged")) == {"HTTPS_PROXY": True, "PLAIN": False}
+    assert "keep 2" in run(content, "--apply", name=name).out
 
 
 def test_all_faults_are_said_at_once_and_nothing_is_written(run: Run, acme: Organization) -> None:

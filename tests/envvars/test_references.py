@@ -3,12 +3,21 @@
 import json
 
 import pytest
+from django.core.exceptions import ValidationError
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from credentials.providers.failures import FailureCode
 from crewadmin.redaction import Secret
-from envvars.references import Reference, ReferenceFailedError, fits_environment
+from envvars.references import (
+    MOST_BYTES,
+    Reference,
+    ReferenceFailedError,
+    Template,
+    check,
+    fits_environment,
+    parse,
+)
 
 ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:db-gH4jKl"
 DATABASE = json.dumps(
@@ -24,6 +33,8 @@ DATABASE = json.dumps(
         "a#b": "with a hash",
         "#": "only a hash",
         "quoted": '"{}"',
+        "nested": {"hosts": [{"name": "db-0"}, {"name": "db-1", "port": 5433}], "a.b": "dotted"},
+        "nested.hosts.0.name": "the literal key",
     }
 )
 
@@ -82,6 +93,12 @@ def test_without_a_key_the_whole_text_is_meant(value: str) -> None:
         ("a#b", "with a hash"),
         ("#", "only a hash"),
         ("quoted", '"{}"'),
+        ("nested.hosts.0.name", "the literal key"),
+        ("nested.hosts.1.name", "db-1"),
+        ("nested.hosts.1.port", "5433"),
+        ("nested.hosts.1", '{"name":"db-1","port":5433}'),
+        ("options.pool.size", "10"),
+        ("hosts.1", "ü"),
     ],
 )
 def test_under_a_key_a_text_stands_for_itself_and_the_rest_as_json(key: str, text: str) -> None:
@@ -129,6 +146,115 @@ def test_keys_that_cannot_be_shown_are_left_out() -> None:
     assert failure("name#x", '{"\\ud800": 1, "\\u0000": 2, "shown": 3}').keys == ("shown",)
 
 
+@pytest.mark.parametrize("number", ["0.10", "1e3", "1.0", "-0.5E-7", "12345678901234567890.123", "1e999", "5432", "-1"])
+def test_a_number_stands_as_it_is_written_in_the_secret(number: str) -> None:
+    assert extract("name#key", f'{{"key": {number}}}') == number
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+def test_what_json_does_not_know_is_not_json(constant: str) -> None:
+    assert failure("name#key", f'{{"key": {constant}}}').code == FailureCode.NOT_JSON
+
+
+@pytest.mark.parametrize(
+    ("path", "keys", "nearest"),
+    [
+        ("pasword", None, "password"),
+        ("nested.host.0", ("nested.a.b", "nested.hosts"), "nested.hosts"),
+        ("nested.hosts.2", ("nested.hosts.0", "nested.hosts.1"), "nested.hosts.1"),
+        ("nested.hosts.-1", ("nested.hosts.0", "nested.hosts.1"), "nested.hosts.1"),
+        ("nested.hosts.00", ("nested.hosts.0", "nested.hosts.1"), "nested.hosts.0"),
+        ("hosts.\u0661", ("hosts.0", "hosts.1"), "hosts.1"),
+        ("hosts." + "9" * 5000, ("hosts.0", "hosts.1"), ""),
+        ("password.x", (), ""),
+        ("proxy.x", (), ""),
+        ("nested.", ("nested.a.b", "nested.hosts"), None),
+    ],
+)
+def test_a_path_that_leads_nowhere_tells_where_it_leaves_off(
+    path: str, keys: tuple[str, ...] | None, nearest: str | None
+) -> None:
+    error = failure(f"name#{path}", DATABASE)
+    assert error.code == FailureCode.KEY_MISSING
+    assert error.keys == (tuple(sorted(json.loads(DATABASE))) if keys is None else keys)
+    assert nearest is None or error.nearest == nearest
+
+
+def test_a_value_that_is_too_large_for_a_process_is_refused() -> None:
+    assert extract("name", "x" * MOST_BYTES) == "x" * MOST_BYTES
+    assert failure("name", "é" * (MOST_BYTES // 2 + 1)).code == FailureCode.VALUE_TOO_LARGE
+
+
+def filled(text: str, **secrets: str) -> str:
+    return parse(text).value(lambda reference: Secret(secrets[reference.secret_name])).reveal()
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("postgres://${db#user}:${db#password|url}@host/app", "postgres://app:p%40ss%2F%25%20%C3%BC@host/app"),
+        ("${db#user}", "app"),
+        ("${db#user}${db#user}", "appapp"),
+        ("$${${db#user}}", "${app}"),
+        ("$$${db#user}", "$app"),
+        ("$1 $ ${db#user}$", "$1 $ app$"),
+        ("$$$$${db#user}", "$$app"),
+        ("${plain|url}", "%20%22"),
+    ],
+)
+def test_a_template_puts_each_value_in_its_place(text: str, value: str) -> None:
+    assert filled(text, db='{"user": "app", "password": "p@ss/% ü"}', plain=' "') == value
+
+
+@given(st.text(), st.text())
+@settings(database=None, deadline=None)
+def test_a_literal_text_and_any_value_come_out_as_they_went_in(literal: str, value: str) -> None:
+    text = literal.replace("$", "$$") + "${db}"
+    try:
+        assert filled(text, db=value) == literal + value
+    except ReferenceFailedError as error:
+        assert error.code == FailureCode.BINARY  # noqa: PT017 - NUL, or a lone surrogate
+        assert not fits_environment(literal + value)
+
+
+def test_what_a_value_holds_is_no_template_again() -> None:
+    assert filled("${db}", db="${other} $$ $${") == "${other} $$ $${"
+
+
+def test_a_template_names_its_references_in_order_and_in_its_stage() -> None:
+    template = parse("${b#x}-${a}-${b#x|url}", "AWSPREVIOUS")
+    assert template.references == (
+        Reference("b", "x", "AWSPREVIOUS"),
+        Reference("a", "", "AWSPREVIOUS"),
+        Reference("b", "x", "AWSPREVIOUS"),
+    )
+    assert str(template) == "${b#x}-${a}-${b#x|url}"
+
+
+def test_a_template_fails_with_the_first_part_that_does() -> None:
+    with pytest.raises(ReferenceFailedError) as raised:
+        filled("${good}${bad#key}", good="x", bad="no JSON")
+    assert raised.value.code == FailureCode.NOT_JSON
+
+
+def test_parts_that_are_too_large_together_are_refused() -> None:
+    with pytest.raises(ReferenceFailedError) as raised:
+        filled("${half}${half}", half="x" * (MOST_BYTES // 2 + 1))
+    assert raised.value.code == FailureCode.VALUE_TOO_LARGE
+
+
+@given(st.text(alphabet="${}|#ab\\", max_size=20))
+@settings(database=None, deadline=None)
+def test_whatever_passes_the_check_can_be_read(text: str) -> None:
+    try:
+        written = check(text)
+    except ValidationError:
+        return
+    assert isinstance(written, Template) == ("${" in text)
+    assert all(reference.secret_name for reference in written.references)
+    assert str(written) == text
+
+
 @pytest.mark.parametrize("depth", range(900, 1100, 7))
 def test_a_value_that_is_nested_as_deep_as_it_can_be_read_can_also_be_written(depth: int) -> None:
     nested = "[" * depth + "]" * depth
@@ -139,7 +265,7 @@ def test_a_value_that_is_nested_as_deep_as_it_can_be_read_can_also_be_written(de
 
 
 TEXT = st.text(max_size=10)
-SIMPLE = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT
+SIMPLE = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT
 JSON = SIMPLE | st.lists(SIMPLE, max_size=3) | st.dictionaries(TEXT, SIMPLE | st.lists(SIMPLE, max_size=3), max_size=3)
 
 

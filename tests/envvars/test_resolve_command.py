@@ -18,6 +18,7 @@ from sandbox import seed
 from sandbox.aws import Sandbox
 from tests.builders import store_direct, store_reference
 from tests.envvars.commands import manage
+from tests.envvars.readers import github_env, kubernetes, python_yaml
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CERTIFICATE = "-----BEGIN-----\n$HOME ${HOME} `id` \"'\\\n-----END-----\n"
@@ -50,8 +51,15 @@ def _shell(text: str) -> dict[str, str | None]:
 
 @pytest.mark.parametrize(
     ("options", "read"),
-    [([], _dotenv), (["--format", "json"], json.loads), (["--format", "shell"], _shell)],
-    ids=["dotenv", "json", "shell"],
+    [
+        ([], _dotenv),
+        (["--format", "json"], json.loads),
+        (["--format", "shell"], _shell),
+        (["--format", "yaml"], python_yaml),
+        (["--format", "github-env"], github_env),
+        (["--format", "kubernetes"], kubernetes),
+    ],
+    ids=lambda options: str(options[-1]) if isinstance(options, list) and options else "",
 )
 def test_each_format_is_read_by_its_own_reader(
     options: list[str], read: Callable[[str], dict[str, str]], with_values: Automation, sandbox: Sandbox
@@ -79,6 +87,14 @@ def test_nothing_is_written_unless_every_variable_has_a_value(
         assert value not in answer.stderr
 
 
+def test_a_value_that_the_format_cannot_hold_stops_the_writing(with_values: Automation, sandbox: Sandbox) -> None:
+    answer = manage(sandbox, "resolve", "acme/invoice-crew", "--format", "docker")
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert "CERTIFICATE: a line of a Docker env file cannot hold a line break." in answer.stderr
+    assert "1 of 4 values do not fit the format; nothing was written." in answer.stderr
+    assert "BEGIN" not in answer.stderr
+
+
 def test_without_a_credential_the_guide_s_words_are_used(
     acme: Organization, crew: Automation, sandbox: Sandbox
 ) -> None:
@@ -92,7 +108,7 @@ def test_without_a_credential_the_guide_s_words_are_used(
     ("arguments", "code", "error"),
     [
         (["no/such"], 1, "There is no automation called “no/such”."),
-        (["acme/invoice-crew", "--format", "yaml"], 2, "invalid choice"),
+        (["acme/invoice-crew", "--format", "xml"], 2, "invalid choice"),
         ([], 2, "required: automation"),
     ],
 )

@@ -1,14 +1,19 @@
 """Resolving an automation, against the sandbox: each vault opened once, each secret read once, all problems at once."""
 
+import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
+from django.test.utils import CaptureQueriesContext
 
 from credentials.models import Credential
+from credentials.providers.aws.limits import Limits
 from credentials.providers.aws.provider import AwsSecretsManager
-from credentials.providers.base import Fetched, ProviderError
+from credentials.providers.base import Fetched, ProviderError, SecretId
+from credentials.providers.failures import FailureCode
 from envvars.models import Automation
 from envvars.resolving import Resolution, resolve, resolve_for
 from organizations.models import AuditEvent, Organization, User
@@ -169,6 +174,191 @@ def test_an_automation_receives_the_variables_assigned_to_it_and_no_others(
     assert values(resolve(crew)) == {"ASSIGNED": "x"}
 
 
+def test_a_template_is_filled_from_several_secrets(
+    acme: Organization, crew: Automation, aws_prod: Credential, sandbox: Sandbox
+) -> None:
+    text = "postgres://${database-credentials#username}:${database-credentials#password|url}@db/${crewai/name}"
+    sandbox.put_secret("crewai/name", "invoices")
+    sandbox.put_secret(seed.DATABASE.name, '{"username": "app", "password": "p@ss/"}')
+    store_reference(acme, "DATABASE_URL", text, automations=[crew])
+    resolution = resolve(crew)
+    assert values(resolution) == {"DATABASE_URL": "postgres://app:p%40ss%2F@db/invoices"}
+    assert resolution.secrets_read == 2
+    assert len(resolution.versions["DATABASE_URL"].split(",")) == 2
+
+
+def test_a_part_of_a_template_that_fails_is_named(
+    acme: Organization, crew: Automation, aws_prod: Credential, sandbox: Sandbox
+) -> None:
+    text = "${database-credentials#username}:${database-credentials#pasword}"
+    store_reference(acme, "DATABASE_URL", text, automations=[crew])
+    (problem,) = resolve(crew).problems
+    assert (problem.code, problem.reference) == (FailureCode.KEY_MISSING, "database-credentials#pasword")
+    assert problem.nearest == "password"
+
+
+def test_the_previous_version_can_be_meant(
+    acme: Organization, crew: Automation, aws_prod: Credential, sandbox: Sandbox
+) -> None:
+    sandbox.put_secret(seed.OPENAI_KEY.name, "rotated")
+    store_reference(acme, "NOW", seed.OPENAI_KEY.name, automations=[crew])
+    store_reference(acme, "BEFORE", seed.OPENAI_KEY.name, automations=[crew], version_stage="AWSPREVIOUS")
+    store_reference(acme, "NONE", seed.DATABASE.name, automations=[crew], version_stage="AWSPREVIOUS")
+    resolution = resolve(crew)
+    assert values(resolution) == {"NOW": "rotated", "BEFORE": seed.OPENAI_KEY.value}
+    assert problems(resolution) == {"NONE": "secret_without_value"}
+    assert resolution.versions["NOW"] != resolution.versions["BEFORE"]
+
+
+def test_each_value_says_which_versions_it_was_made_of(
+    acme: Organization, crew: Automation, aws_prod: Credential, sandbox: Sandbox
+) -> None:
+    direct = store_direct(acme, "LOG_LEVEL", "debug", [crew])
+    store_reference(acme, "API_KEY", seed.OPENAI_KEY.name, automations=[crew])
+    store_reference(acme, "NOT_FOUND", "no/such-secret", automations=[crew])
+    versions = resolve(crew).versions
+    assert versions == {
+        "API_KEY": seed.OPENAI_KEY.version_id,
+        "LOG_LEVEL": f"direct:{direct.updated_at.isoformat()}",
+    }
+    sandbox.put_secret(seed.OPENAI_KEY.name, "rotated")
+    assert resolve(crew).versions["API_KEY"] != versions["API_KEY"]
+
+
+def test_the_versions_read_are_those_that_descriptions_tell(
+    acme: Organization, crew: Automation, aws_prod: Credential, sandbox: Sandbox
+) -> None:
+    variable = store_reference(acme, "API_KEY", seed.OPENAI_KEY.name, automations=[crew])
+    read = resolve(crew).versions["API_KEY"]
+    sandbox.calls.clear()
+    (told,) = aws_prod.open_provider().versions(one.secret_id for one in variable.references).values()
+    assert told == read
+    assert [call.action for call in sandbox.calls] == ["DescribeSecret"]
+
+
+def test_only_some_variables_may_be_resolved(
+    acme: Organization, crew: Automation, aws_prod: Credential, sandbox: Sandbox
+) -> None:
+    wanted = store_reference(acme, "API_KEY", seed.OPENAI_KEY.name, automations=[crew])
+    store_reference(acme, "NOT_FOUND", "no/such-secret", automations=[crew])
+    resolution = resolve(crew, [wanted])
+    assert (list(resolution.values), resolution.problems, resolution.calls) == (["API_KEY"], (), 1)
+
+
+def test_the_number_of_queries_does_not_grow_with_the_variables(
+    acme: Organization,
+    alice: User,
+    crew: Automation,
+    aws_prod: Credential,
+    sandbox: Sandbox,
+) -> None:
+    other = store_role_credential(acme, alice)
+    counts = []
+    for number in range(3):
+        store_reference(acme, f"A_{number}", "database-credentials#port", automations=[crew])
+        store_reference(acme, f"B_{number}", "${database-credentials#port}${database-credentials}", other, [crew])
+        with CaptureQueriesContext(connection) as queries:
+            assert resolve(crew).ok
+        counts.append(len(queries))
+    assert counts[1:] == [2, 2]  # the first also opens the organization's data key
+
+
+# --- Faults in the middle -------------------------------------------------------------------------------------------
+TEN = [f"ten/{number}" for number in range(10)]
+BATCHES = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Action": "secretsmanager:*", "Resource": "*"},
+        {
+            "Effect": "Deny",
+            "Action": "secretsmanager:GetSecretValue",
+            "Resource": "arn:aws:secretsmanager:*:*:secret:denied-*",
+        },
+    ],
+}
+
+
+@pytest.fixture(params=[True, False], ids=["in batches", "one by one"])
+def ten(request: Any, acme: Organization, crew: Automation, aws_prod: Credential, sandbox: Sandbox) -> Automation:
+    """An automation with ten secrets, of which one is spoilt by the test; batches allowed, and not."""
+    sandbox.put_user_policy(BATCHES if request.param else {**BATCHES, "Statement": BATCHES["Statement"][1:]})
+    for name in TEN:
+        sandbox.put_secret(name, f"made-up-value-of-{name}")
+        store_reference(acme, name.replace("/", "_").upper(), name, automations=[crew])
+    return crew
+
+
+def spoil(acme: Organization, crew: Automation, name: str) -> None:
+    store_reference(acme, "SPOILT", name, automations=[crew])
+
+
+def faults(sandbox: Sandbox, fault: str) -> str:
+    """Put one secret into a state in which it has no value, and return its name."""
+    if fault == "secret_not_found":
+        return "no/such-secret"
+    if fault == "read_denied":
+        sandbox.put_secret("denied", "x")
+        return "denied"
+    sandbox.put_secret("spoilt", "x" * 65_537 if fault == "value_too_large" else "x")
+    if fault == "secret_deleted":
+        sandbox.delete_secret("spoilt")
+    return "spoilt"
+
+
+@pytest.mark.parametrize("fault", ["secret_not_found", "read_denied", "secret_deleted", "value_too_large"])
+def test_one_secret_that_fails_is_named_and_nothing_is_delivered(
+    fault: str, acme: Organization, ten: Automation, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil(acme, ten, faults(sandbox, fault))
+    found = problems(resolve(ten))
+    assert found == {"SPOILT": "explicit_deny" if fault == "read_denied" else fault}
+    with pytest.raises(CommandError) as raised:
+        call_command("resolve", "acme/invoice-crew")
+    assert raised.value.returncode == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "SPOILT" in captured.err
+    assert "made-up-value" not in captured.err + str(raised.value)
+
+
+def test_a_session_that_ends_between_two_runs_is_renewed(
+    acme: Organization, alice: User, crew: Automation, sandbox: Sandbox
+) -> None:
+    store_reference(acme, "API_KEY", seed.OPENAI_KEY.name, store_role_credential(acme, alice), [crew])
+    assert resolve(crew).ok
+    sandbox.expire_sessions()
+    assert resolve(crew).ok
+    assert [call.action for call in sandbox.calls].count("AssumeRole") == 2
+
+
+def test_a_deadline_that_is_hit_names_every_variable(
+    acme: Organization, ten: Automation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AwsSecretsManager, "limits", Limits(total=0))
+    resolution = resolve(ten)
+    assert not resolution.values
+    assert set(problems(resolution).values()) == {"timed_out"}
+    assert len(resolution.problems) == 10
+    assert {problem.reference for problem in resolution.problems} == set(TEN)
+
+
+def test_the_slowest_vault_decides_and_not_their_sum(
+    acme: Organization, alice: User, crew: Automation, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = threading.Barrier(3, timeout=10)  # breaks unless three vaults are read at the same time
+    fetch = AwsSecretsManager.fetch
+
+    def waiting(provider: AwsSecretsManager, wanted: Iterable[SecretId]) -> Any:
+        together.wait()
+        return fetch(provider, wanted)
+
+    monkeypatch.setattr(AwsSecretsManager, "fetch", waiting)
+    for number in range(3):
+        credential = store_credential(acme, alice, f"aws-{number}")
+        store_reference(acme, f"API_KEY_{number}", seed.OPENAI_KEY.name, credential, [crew])
+    assert resolve(crew).ok
+
+
 def test_an_automation_without_variables_is_complete(crew: Automation, sandbox: Sandbox) -> None:
     assert resolve(crew) == Resolution({}, (), 0)
     assert sandbox.calls == []
@@ -181,9 +371,9 @@ def test_no_transaction_is_open_while_secrets_are_read(
     seen = []
     fetch = AwsSecretsManager.fetch
 
-    def watched(provider: AwsSecretsManager, names: Iterable[str]) -> Mapping[str, Fetched | ProviderError]:
+    def watched(provider: AwsSecretsManager, wanted: Iterable[SecretId]) -> Mapping[SecretId, Fetched | ProviderError]:
         seen.append(connection.in_atomic_block)
-        return fetch(provider, names)
+        return fetch(provider, wanted)
 
     monkeypatch.setattr(AwsSecretsManager, "fetch", watched)
     store_reference(acme, "API_KEY", seed.OPENAI_KEY.name, automations=[crew])
@@ -194,7 +384,7 @@ def test_no_transaction_is_open_while_secrets_are_read(
 def test_nobody_sees_a_value_that_was_not_written_down(
     acme: Organization, crew: Automation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_arguments: Any) -> None:
+    def broken(*_arguments: Any, **_options: Any) -> None:
         raise DatabaseError("The audit log cannot be written.")
 
     store_direct(acme, "LOG_LEVEL", "debug", [crew])

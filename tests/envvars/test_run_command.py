@@ -12,7 +12,7 @@ import pytest
 
 from credentials.models import Credential
 from crewadmin.environment import OWN_NAMES
-from envvars.models import Automation
+from envvars.models import Automation, EnvironmentVariable
 from organizations.models import AuditEvent, Organization
 from sandbox import seed
 from sandbox.aws import Sandbox
@@ -157,3 +157,106 @@ def test_an_automation_that_is_not_there_starts_nothing(with_values: Automation,
     answer = manage(sandbox, "run", "acme/no-such", "--", "echo", "started")
     assert (answer.returncode, answer.stdout) == (1, "")
     assert "There is no automation called “acme/no-such”." in answer.stderr
+
+
+# --- What the command gets ------------------------------------------------------------------------------------------
+ENVIRONMENT = [sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"]
+KEYS = {"API_KEY", "DATABASE_URL", "DB_PASSWORD"}
+
+
+def test_only_the_named_variables_are_resolved_and_handed_over(with_values: Automation, sandbox: Sandbox) -> None:
+    answer = manage(sandbox, "run", "--only", "DATABASE_URL,API_KEY", "acme/invoice-crew", "--", *ENVIRONMENT)
+    assert set(json.loads(answer.stdout)) & KEYS == {"DATABASE_URL", "API_KEY"}
+    assert answer.stderr == "variables: 2, secrets read: 1, problems: 0\n"
+    assert AuditEvent.objects.get(action="automation:resolved").details["variables"] == 2
+
+
+def test_a_problem_of_another_variable_does_not_stop_those_that_are_named(
+    acme: Organization, with_values: Automation, sandbox: Sandbox
+) -> None:
+    store_reference(acme, "MISSING", "no/such-secret", automations=[with_values])
+    assert run(sandbox, "true").returncode == 1
+    assert manage(sandbox, "run", "--only", "API_KEY", "acme/invoice-crew", "--", "true").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("only", "code", "error"),
+    [("NO_SUCH,API_KEY", 1, "has no variable called NO_SUCH."), ("", 2, "name a variable"), (" , ", 2, "name a var")],
+)
+def test_a_name_that_is_none_starts_nothing(
+    only: str, code: int, error: str, with_values: Automation, sandbox: Sandbox
+) -> None:
+    answer = manage(sandbox, "run", "--only", only, "acme/invoice-crew", "--", "echo", "started")
+    assert (answer.returncode, answer.stdout) == (code, "")
+    assert error in answer.stderr
+    assert sandbox.calls == []
+
+
+def test_pristine_hands_over_the_values_and_nothing_else(with_values: Automation, sandbox: Sandbox) -> None:
+    answer = manage(sandbox, "run", "--pristine", "acme/invoice-crew", "--", "env", "-0")
+    assert {text.split("=")[0] for text in answer.stdout.split("\0")[:-1]} == KEYS
+
+
+def test_keeping_the_parent_s_is_what_happens_anyway(with_values: Automation, sandbox: Sandbox) -> None:
+    kept = manage(sandbox, "run", "--keep-parent", "acme/invoice-crew", "--", *ENVIRONMENT)
+    assert json.loads(kept.stdout) == json.loads(run(sandbox, *ENVIRONMENT).stdout)
+    both = manage(sandbox, "run", "--keep-parent", "--pristine", "acme/invoice-crew", "--", "true")
+    assert both.returncode == 2
+
+
+def test_options_may_stand_behind_the_automation_too(with_values: Automation, sandbox: Sandbox) -> None:
+    answer = manage(sandbox, "run", "acme/invoice-crew", "--only", "API_KEY", "--pristine", "--", "env", "-0")
+    assert [text.split("=")[0] for text in answer.stdout.split("\0")[:-1]] == ["API_KEY"]
+    wrong = manage(sandbox, "run", "acme/invoice-crew", "--olny", "API_KEY", "--", "true")
+    assert wrong.returncode == 2
+    assert "--olny" in wrong.stderr
+
+
+def test_a_refused_name_that_was_stored_before_starts_nothing(
+    acme: Organization, with_values: Automation, sandbox: Sandbox
+) -> None:
+    EnvironmentVariable.objects.filter(key="DATABASE_URL").update(key="LD_PRELOAD")
+    answer = run(sandbox, "echo", "started")
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert "LD_PRELOAD: A variable of this name is not delivered." in answer.stderr
+
+
+# --- Watching -------------------------------------------------------------------------------------------------------
+WAITING = "import os, time; print(os.environ['API_KEY'], flush=True); time.sleep(60)"
+
+
+def test_a_rotated_secret_restarts_a_watched_command(with_values: Automation, sandbox: Sandbox) -> None:
+    options = ["--watch", "--interval", "1", "--only", "API_KEY"]
+    process = start(sandbox, "run", *options, "acme/invoice-crew", "--", sys.executable, "-c", WAITING)
+    with process:
+        assert process.stdout
+        assert process.stdout.readline() == f"{seed.OPENAI_KEY.value}\n"
+        sandbox.put_secret(seed.OPENAI_KEY.name, "made-up-rotated")
+        assert process.stdout.readline() == "made-up-rotated\n"
+        sandbox.delete_secret(seed.OPENAI_KEY.name)
+        assert process.stderr
+        said = [process.stderr.readline()]
+        while "runs on" not in said[-1]:
+            said.append(process.stderr.readline())
+        process.send_signal(signal.SIGTERM)
+        _out, _err = process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGTERM
+    assert "A value has changed; the command is started again.\n" in said
+    assert any("API_KEY (crewai/openai-api-key): " in line for line in said)
+    for value in (*VALUES, "made-up-rotated"):
+        assert value not in "".join(said)
+
+
+@pytest.mark.parametrize("interval", ["0", "-1", "x", "1.5", "99999999999999", "86401", "\u0661"])
+def test_an_interval_is_a_number_of_seconds(interval: str, with_values: Automation, sandbox: Sandbox) -> None:
+    answer = manage(sandbox, "run", "--watch", f"--interval={interval}", "acme/invoice-crew", "--", "true")
+    assert answer.returncode == 2
+    assert "seconds from 1 to 86400" in answer.stderr
+
+
+def test_a_watched_command_that_is_not_there_has_the_shell_s_exit_code(
+    with_values: Automation, sandbox: Sandbox
+) -> None:
+    answer = manage(sandbox, "run", "--watch", "acme/invoice-crew", "--", "no-such-command")
+    assert (answer.returncode, answer.stdout) == (127, "")
+    assert "Traceback" not in answer.stderr

@@ -11,7 +11,7 @@ from credentials.models import Credential
 from credentials.services import delete_credential
 from envvars.forms import MOST_BOXES, MOST_NAMES, VariableForm
 from envvars.models import Automation, EnvironmentVariable
-from envvars.rules import MOST_BYTES
+from envvars.references import MOST_BYTES, Reference
 from envvars.services.variables import add_variable
 from organizations.access import Access, FeatureAccess, Level
 from organizations.models import AuditEvent, Organization, User
@@ -62,7 +62,7 @@ def test_a_variable_may_use_the_provider_s_default(
     assert sign_in(alice).post(address(acme), posted).status_code == 302
     variable = stored()
     assert (variable.source, variable.provider, variable.credential) == ("provider_default", "aws", None)
-    assert (variable.secret_name, variable.json_key, variable.value) == ("database-credentials", "password", None)
+    assert (variable.references, variable.value) == ((Reference("database-credentials", "password"),), None)
     assert list(variable.automations.all()) == [crew]
 
 
@@ -71,7 +71,11 @@ def test_a_variable_may_name_a_credential(
 ) -> None:
     posted = form(source=f"credential:{aws_prod.uuid}", value="", secret_name="crewai/openai-api-key")
     assert sign_in(alice).post(address(acme), posted).status_code == 302
-    assert (stored().source, stored().credential, stored().json_key) == ("credential", aws_prod, "")
+    assert (stored().source, stored().credential, stored().reference_label) == (
+        "credential",
+        aws_prod,
+        "crewai/openai-api-key",
+    )
 
 
 def test_a_value_that_was_typed_is_dropped_when_another_source_is_chosen(
@@ -81,7 +85,7 @@ def test_a_value_that_was_typed_is_dropped_when_another_source_is_chosen(
     assert stored().value is None
 
 
-@pytest.mark.parametrize("key", ["A", "_", "_a1", "lower_case", "A" * 200, " API_KEY ", "API_KEY\n", "API_KEY\r\n\t"])
+@pytest.mark.parametrize("key", ["A", "_a", "_a1", "lower_case", "A" * 200, " API_KEY ", "API_KEY\n", "API_KEY\r\n\t"])
 def test_keys_of_letters_digits_and_underscores_are_accepted(
     key: str, acme: Organization, alice: User, sign_in: SignIn
 ) -> None:
@@ -222,7 +226,7 @@ def test_names_and_keys_are_split_at_the_first_hash(
     reference: str, name: str, key: str, acme: Organization, alice: User, sign_in: SignIn
 ) -> None:
     assert sign_in(alice).post(address(acme), form(source=DEFAULT, secret_name=reference)).status_code == 302
-    assert (stored().secret_name, stored().json_key) == (name, key)
+    assert stored().references == (Reference(name, key),)
     edit = reverse("variable_edit", args=[acme.uuid, stored().uuid])
     assert value_of(sign_in(alice).get(edit), "secret_name") == reference
 
@@ -358,3 +362,64 @@ def test_who_may_not_manage_variables_cannot_add_one(
         statuses = [getattr(sign_in(user), method)(address(acme), form()).status_code for user in people]
         assert statuses == [403, 403, 404]
     assert not EnvironmentVariable.objects.exists()
+
+
+URL = "postgres://${database-credentials#username}:${database-credentials#password|url}@${crewai/host}/app"
+
+
+def test_a_template_is_kept_as_it_was_typed_and_indexed_by_its_secrets(
+    acme: Organization, alice: User, sign_in: SignIn
+) -> None:
+    assert sign_in(alice).post(address(acme), form(source=DEFAULT, secret_name=URL)).status_code == 302
+    assert stored().reference_label == URL
+    rows = stored().secret_references.order_by("position")
+    assert [str(row) for row in rows] == [
+        "database-credentials#username",
+        "database-credentials#password",
+        "crewai/host",
+    ]
+    edit = reverse("variable_edit", args=[acme.uuid, stored().uuid])
+    assert value_of(sign_in(alice).get(edit), "secret_name") == URL
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("a ${", "has no “}” after it"),
+        ("a $${b}", "A template needs a reference"),
+        ("a ${}", "${}: Name the secret to read."),
+        ("a ${two words}", "${two words}: A secret's name has letters"),
+        ("a ${b#}", "${b#}: Name the JSON key after “#”"),
+        ("a ${b|upper}", "after “|” only “url” can stand"),
+        ("a ${b#c|d|url}", "holds no “{”, “}” or “|”"),
+        ("a ${b#{c}}", "holds no “{”, “}” or “|”"),
+        ("${b}" * 21, "20 references at most"),
+    ],
+)
+def test_each_part_of_a_template_that_is_wrong_is_named(
+    text: str, error: str, acme: Organization, alice: User, sign_in: SignIn
+) -> None:
+    response = sign_in(alice).post(address(acme), form(source=DEFAULT, value="", secret_name=text))
+    assert response.status_code == 422
+    assert error in errors_beside(response, "secret_name")
+    assert value_of(response, "secret_name") == text
+    assert not EnvironmentVariable.objects.exists()
+
+
+def test_the_version_can_be_the_previous_one_and_nothing_else(acme: Organization, alice: User, sign_in: SignIn) -> None:
+    posted = form(source=DEFAULT, secret_name="database-credentials", version_stage="AWSPENDING")
+    response = sign_in(alice).post(address(acme), posted)
+    assert errors_beside(response, "version_stage")
+    posted["version_stage"] = "AWSPREVIOUS"
+    assert sign_in(alice).post(address(acme), posted).status_code == 302
+    assert stored().references == (Reference("database-credentials", "", "AWSPREVIOUS"),)
+    assert stored().secret_references.get().version_stage == "AWSPREVIOUS"
+
+
+def test_an_arn_of_another_region_than_the_chosen_credential_s_is_refused(
+    acme: Organization, alice: User, aws_prod: Credential, sign_in: SignIn
+) -> None:
+    source, elsewhere = f"credential:{aws_prod.uuid}", ARN.replace("us-east-1", "eu-west-1")
+    response = sign_in(alice).post(address(acme), form(source=source, secret_name=f"{elsewhere}#key"))
+    assert "This ARN is of another region than us-east-1" in errors_beside(response, "secret_name")
+    assert sign_in(alice).post(address(acme), form(source=source, secret_name=f"{ARN}#key")).status_code == 302

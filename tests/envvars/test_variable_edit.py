@@ -91,7 +91,7 @@ def test_switching_to_a_secret_drops_the_stored_value(
 ) -> None:
     posted = form(direct, source=DEFAULT, secret_name="crewai/openai-api-key")
     assert sign_in(alice).post(address(direct), posted).status_code == 302
-    assert (stored().source, stored().value, stored().secret_name) == (
+    assert (stored().source, stored().value, stored().reference) == (
         "provider_default",
         None,
         "crewai/openai-api-key",
@@ -113,7 +113,7 @@ def test_switching_to_a_direct_value_needs_a_value(
     assert response.status_code == 422
     assert "Type the value" in errors_beside(response, "value")
     assert sign_in(alice).post(address(referring), form(referring, source="direct", value="x")).status_code == 302
-    assert (stored().source, stored().credential, stored().secret_name, stored().provider) == ("direct", None, "", "")
+    assert (stored().source, stored().credential, stored().reference, stored().provider) == ("direct", None, "", "")
 
 
 def test_another_credential_can_be_chosen(

@@ -199,11 +199,14 @@ def test_a_variable_keeps_a_credential_beyond_reach_and_its_reference(
     kept = form(key="RENAMED", source=source, value="", secret_name="database#password")
     assert client.post(edit(variable), kept).status_code == 302
     stored = EnvironmentVariable.objects.get()
-    assert (stored.key, stored.credential, stored.secret_name) == ("RENAMED", variable.credential, "database")
+    assert (stored.key, stored.credential, stored.reference) == ("RENAMED", variable.credential, "database#password")
     response = client.post(edit(variable), {**kept, "secret_name": "payroll"})
     assert response.status_code == 422
     assert "only who may use this credential" in errors_beside(response, "secret_name")
-    assert EnvironmentVariable.objects.get().secret_name == "database"
+    response = client.post(edit(variable), {**kept, "version_stage": "AWSPREVIOUS"})
+    assert "only who may use this credential" in errors_beside(response, "version_stage")
+    unchanged = EnvironmentVariable.objects.get()
+    assert (unchanged.reference, unchanged.version_stage) == ("database#password", "AWSCURRENT")
 
 
 def test_who_may_use_the_credential_changes_the_reference(
@@ -213,7 +216,7 @@ def test_who_may_use_the_credential_changes_the_reference(
     restrict_to(aws_prod, alice_, {bob: [Grant.USE]})
     values = form(key="PASSWORD", source=named(aws_prod), value="", secret_name="other")
     assert sign_in(bob).post(edit(variable), values).status_code == 302
-    assert EnvironmentVariable.objects.get().secret_name == "other"
+    assert EnvironmentVariable.objects.get().reference == "other"
 
 
 # --- Automations that receive it ------------------------------------------------------------------------------------

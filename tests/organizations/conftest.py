@@ -1,6 +1,8 @@
 """Acme with one row of everything, more people, and the addresses of the URLconf."""
 
+from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -8,6 +10,7 @@ from credentials.models import Credential
 from credentials.services import add_credential
 from envvars.models import EnvironmentVariable
 from envvars.services.automations import add_automation
+from envvars.services.tokens import add_token
 from envvars.services.variables import Value, add_variable
 from organizations.models import Membership, Organization, User
 from organizations.services.members import add_member
@@ -31,7 +34,18 @@ def rows_of(organization: Organization, owner: User) -> Rows:
         organization, owner, key="API_KEY", value=Value(EnvironmentVariable.Source.DIRECT, text="made-up")
     )
     automation = add_automation(organization, owner, name="Crew", slug="crew", variables=[variable])
-    return {"credential": credential, "variable": variable, "automation": automation}
+    token, _text = add_token(automation, owner, name="Cluster", lifetime=timedelta(days=30), uuid=uuid4())
+    role = create_role(organization, "Deployers")
+    colleague = User.objects.create_user(f"colleague@{organization.slug}.example", name="Colleague")
+    member = add_member(organization, colleague, role, by=owner)
+    return {
+        "credential": credential,
+        "variable": variable,
+        "automation": automation,
+        "token": token,
+        "role": role,
+        "member": member,
+    }
 
 
 @pytest.fixture

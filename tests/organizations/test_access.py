@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import include, path
@@ -17,15 +18,16 @@ from organizations.access import (
     Rule,
     access_of,
     levels_of,
+    levels_of_each,
     memberships_of,
     rule_of,
     set_levels,
 )
-from organizations.models import Organization, OrganizationGroupPermission, Role, User
+from organizations.models import AuditEvent, AuditHead, Organization, OrganizationGroupPermission, Role, User
 from organizations.services.roles import create_role
 
 from .conftest import put_into_state
-from .urlconf import every_url, organization_urls
+from .urlconf import OF_EVERY_MEMBER, every_url, organization_urls
 
 SignIn = Callable[[User], Client]
 
@@ -64,26 +66,40 @@ def test_every_address_of_an_organization_is_for_its_members_and_no_other_is() -
     assert {url.name for url in every_url() if url.rule and url.rule.audience == Audience.MEMBERS} == of_organizations
 
 
-def test_every_address_of_an_organization_but_its_start_asks_for_a_level() -> None:
-    assert [url.name for url in organization_urls() if url.rule and url.rule.feature is None] == ["organization_home"]
-    assert all(url.rule and url.rule.level for url in organization_urls() if url.name != "organization_home")
+def test_every_address_of_an_organization_asks_for_a_level_or_an_owner_but_for_a_known_few() -> None:
+    assert {
+        url.name for url in organization_urls() if url.rule and not url.rule.owner and url.rule.feature is None
+    } == OF_EVERY_MEMBER
+    assert all(url.rule.level for url in organization_urls() if url.rule and url.rule.feature)
+
+
+#: What addresses for owners begin with; some of them are for every member all the same.
+FOR_OWNERS = ("audit_", "member_", "organization_settings", "role_")
+
+
+def test_what_changes_members_and_roles_is_for_owners_only() -> None:
+    owners = {url.name for url in organization_urls() if url.rule and url.rule.owner}
+    of_members_and_roles = {url.name for url in organization_urls() if url.name.startswith(FOR_OWNERS)}
+    assert owners == of_members_and_roles - OF_EVERY_MEMBER
+    assert len(owners) > 8
 
 
 #: Parts of the names of addresses that change something, or lead to it. A policy names the organization's secrets.
-CHANGING = ("_add", "_edit", "_delete", "_access", "_make_default", "_policy", "_trust")
+CHANGING = ("_add", "_edit", "_delete", "_access", "_make_default", "_policy", "_trust", "_rotate", "_revoke")
 
 
 def test_addresses_that_change_something_ask_for_manage_and_the_others_for_read() -> None:
     for url in organization_urls():
-        if url.name != "organization_home":
-            assert url.rule
+        assert url.rule
+        if url.rule.feature is not None:
             expected = Level.MANAGE if any(part in url.name for part in CHANGING) else Level.READ
             assert (url.name, url.rule.level) == (url.name, expected)
 
 
 def test_addresses_for_everybody_are_those_that_need_no_sign_in() -> None:
     open_to_all = {url.name for url in every_url() if not getattr(url.view, "login_required", True)}
-    declared = {url.name for url in every_url() if url.rule and url.rule.audience == Audience.EVERYBODY}
+    audiences = (Audience.EVERYBODY, Audience.AUTOMATIONS)  # a service token is no sign-in
+    declared = {url.name for url in every_url() if url.rule and url.rule.audience in audiences}
     assert {name for name in open_to_all if not name.startswith("admin:")} == declared
 
 
@@ -164,7 +180,22 @@ def test_an_unknown_level_is_refused(role: Role) -> None:
 def test_access_has_an_attribute_for_every_feature(acme: Organization, alice: User) -> None:
     access = access_of(alice.memberships.get())
     assert {access.level(feature) for feature in Feature} == {Level.MANAGE}
-    assert set(Access.__dataclass_fields__) == {str(feature) for feature in Feature}
+    assert set(Access.__dataclass_fields__) == {str(feature) for feature in Feature} | {"owner"}
+
+
+def test_only_the_owner_role_makes_an_owner(acme: Organization, alice: User, bob: User, carol: User) -> None:
+    set_levels(carol.memberships.get().role, dict.fromkeys(Feature, Level.MANAGE))
+    assert [access_of(user.memberships.get()).owner for user in (alice, bob, carol)] == [True, False, False]
+
+
+def test_the_levels_of_many_roles_take_one_query(acme: Organization, django_assert_num_queries: Any) -> None:
+    readers = create_role(acme, "Readers")
+    set_levels(readers, {Feature.SECRET_PROVIDERS: Level.READ})
+    roles = list(acme.roles.all())
+    with django_assert_num_queries(1):
+        found = levels_of_each(roles)
+    assert found == {role.pk: levels_of(role) for role in roles}
+    assert found[readers.pk][Feature.SECRET_PROVIDERS] == Level.READ
 
 
 def test_levels_count_in_their_own_organization_only(acme: Organization, umbrella: Organization) -> None:
@@ -178,6 +209,8 @@ def test_levels_vanish_with_the_organization(acme: Organization, role: Role) -> 
     set_levels(role, {Feature.SECRET_PROVIDERS: Level.MANAGE})
     group = role.group
     acme.memberships.all().delete()
+    AuditHead.objects.all().delete()
+    models.QuerySet(AuditEvent).delete()  # its own query refuses, and so the organization would stay
     acme.delete()
     assert not OrganizationGroupPermission.objects.filter(group=group).exists()
 

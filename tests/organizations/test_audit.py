@@ -2,10 +2,12 @@
 
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, models, transaction
+from django.db.models import ProtectedError
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -15,8 +17,22 @@ from crewadmin.sealing import key_ring
 from envvars.models import Automation, EnvironmentVariable
 from envvars.services import automations as automation_services
 from envvars.services import variables as variable_services
-from organizations.audit import DETAIL_NAMES, changing, hash_of, record
-from organizations.models import AuditEvent, Membership, Organization, Role, User
+from organizations.access import Feature, Level
+from organizations.audit import DETAIL_NAMES, changing, content_of, hasher_of, record
+from organizations.audit_chain import verify
+from organizations.models import (
+    AppendOnlyError,
+    AuditEvent,
+    AuditHead,
+    Invitation,
+    Membership,
+    Organization,
+    OrganizationGroupPermission,
+    Role,
+    User,
+)
+from organizations.services import members, roles
+from organizations.services.invitations import invite
 from organizations.services.members import add_member
 
 from .conftest import Rows, rows_of
@@ -25,13 +41,14 @@ Action = AuditEvent.Action
 
 
 def broken_at(organization: Organization) -> int | None:
-    """Recompute an organization's chain; return the position of the first event that does not fit, or None."""
-    previous = b""
-    for position, event in enumerate(AuditEvent.objects.filter(organization=organization).order_by("id")):
-        if bytes(event.previous_hash) != previous or bytes(event.hash) != hash_of(event):
-            return position
-        previous = bytes(event.hash)
-    return None
+    """Return the position of the first event that does not fit, from 0, or None."""
+    broken = verify(organization).broken
+    return broken and broken.position - 1
+
+
+def behind_the_model() -> "models.QuerySet[AuditEvent]":
+    """Return all events by a query that refuses nothing, as somebody with access to the database has."""
+    return models.QuerySet(AuditEvent)
 
 
 @pytest.fixture
@@ -78,37 +95,37 @@ def test_an_edited_event_breaks_the_chain(
     acme: Organization, events: list[AuditEvent], edit: dict[str, object]
 ) -> None:
     position = len(events) - 2
-    AuditEvent.objects.filter(pk=events[position].pk).update(**edit)
+    behind_the_model().filter(pk=events[position].pk).update(**edit)
     assert broken_at(acme) == position
 
 
 @pytest.mark.parametrize("position", [0, 1, 3])
 def test_a_deleted_event_breaks_the_chain(acme: Organization, events: list[AuditEvent], position: int) -> None:
-    events[position].delete()
+    behind_the_model().filter(pk=events[position].pk).delete()
     assert broken_at(acme) == position
 
 
 def test_a_deleted_event_breaks_the_chain_also_when_its_neighbours_are_joined(
     acme: Organization, events: list[AuditEvent]
 ) -> None:
-    AuditEvent.objects.filter(pk=events[3].pk).update(previous_hash=events[1].hash)
-    events[2].delete()
+    behind_the_model().filter(pk=events[3].pk).update(previous_hash=events[1].hash)
+    behind_the_model().filter(pk=events[2].pk).delete()
     assert broken_at(acme) == 2
 
 
 def test_two_events_in_each_others_place_break_the_chain(acme: Organization, events: list[AuditEvent]) -> None:
     one, two = events[1], events[2]
     one_id, two_id = one.pk, two.pk
-    AuditEvent.objects.filter(pk=one_id).update(id=0)
-    AuditEvent.objects.filter(pk=two_id).update(id=one_id)
-    AuditEvent.objects.filter(pk=0).update(id=two_id)
+    behind_the_model().filter(pk=one_id).update(id=0)
+    behind_the_model().filter(pk=two_id).update(id=one_id)
+    behind_the_model().filter(pk=0).update(id=two_id)
     assert broken_at(acme) == 1
 
 
 def test_an_event_moved_to_another_organization_breaks_its_chain(
     acme: Organization, umbrella: Organization, events: list[AuditEvent]
 ) -> None:
-    AuditEvent.objects.filter(pk=events[-1].pk).update(organization=umbrella)
+    behind_the_model().filter(pk=events[-1].pk).update(organization=umbrella)
     assert broken_at(umbrella) is not None
 
 
@@ -117,7 +134,16 @@ def test_without_the_organizations_key_no_event_can_be_forged(
 ) -> None:
     forged = events[-1]
     forged.organization = umbrella
-    assert hash_of(forged) != bytes(events[-1].hash)
+    assert hasher_of(umbrella)(content_of(forged)) != bytes(events[-1].hash)
+
+
+def test_time_never_runs_backwards_in_a_log(
+    acme: Organization, events: list[AuditEvent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("organizations.audit.timezone.now", lambda: events[0].created_at - timedelta(days=1))
+    with changing(acme):
+        assert record(acme, None, Action.AUTOMATION_RESOLVED, acme).created_at == events[-1].created_at
+    assert broken_at(acme) is None
 
 
 def test_an_event_outlives_its_actor_and_its_target(acme: Organization, events: list[AuditEvent]) -> None:
@@ -126,6 +152,30 @@ def test_an_event_outlives_its_actor_and_its_target(acme: Organization, events: 
     User.objects.filter(email="alice@acme.example").delete()
     assert AuditEvent.objects.filter(organization=acme, actor_label="alice@acme.example").exists()
     assert broken_at(acme) is None
+
+
+# --- Written once ---------------------------------------------------------------------------------------------------
+def test_nobody_changes_or_deletes_an_event(acme: Organization, events: list[AuditEvent]) -> None:
+    rows = AuditEvent.objects.filter(organization=acme)
+    refused: list[Callable[[], object]] = [
+        lambda: rows.update(target_label="other"),
+        lambda: AuditEvent.objects.bulk_update(events, ["target_label"]),
+        rows.delete,
+        events[0].save,
+        events[0].delete,
+    ]
+    for change in refused:
+        with pytest.raises(AppendOnlyError), transaction.atomic():
+            change()
+    assert len(events) == rows.count()
+    assert broken_at(acme) is None
+
+
+def test_an_organization_is_not_deleted_with_its_log(acme: Organization, events: list[AuditEvent]) -> None:
+    with pytest.raises(ProtectedError):
+        acme.delete()
+    assert broken_at(acme) is None
+    assert AuditHead.objects.get(organization=acme).count == len(events)
 
 
 def write_many(organization: Organization, failures: list[BaseException]) -> None:
@@ -221,11 +271,26 @@ CHANGES: dict[str, Callable[[Organization, User, Rows], object]] = {
     "add member": lambda acme, alice, rows: add_member(
         acme, User.objects.get(email="mallory@umbrella.example"), acme.roles.get(kind=Role.Kind.MEMBER), by=alice
     ),
+    "give role": lambda acme, alice, rows: members.give_role(rows["member"], acme.roles.get(kind="owner"), alice),
+    "suspend": lambda acme, alice, rows: members.suspend(rows["member"], alice),
+    "remove": lambda acme, alice, rows: members.remove(rows["member"], alice),
+    "leave": lambda acme, alice, rows: members.leave(rows["member"]),
+    "invite": lambda acme, alice, rows: invite(acme, alice, email="new@acme.example", role=rows["role"]),
+    "add role": lambda acme, alice, rows: roles.add_role(acme, alice, name="New", levels={}),
+    "change role": lambda acme, alice, rows: roles.change_role(
+        rows["role"], alice, name="New", levels=dict.fromkeys(Feature, Level.READ)
+    ),
+    "delete role": lambda acme, alice, rows: roles.delete_role(
+        rows["role"], alice, successor=acme.roles.get(kind="member")
+    ),
 }
 
 
 def stored() -> list[object]:
-    models: tuple[Any, ...] = (Credential, EnvironmentVariable, Automation, Membership, AuditEvent)
+    models: tuple[Any, ...] = (
+        *(Credential, EnvironmentVariable, Automation, AuditEvent, User, Membership, Invitation, Role),
+        OrganizationGroupPermission,
+    )
     through = list(Automation.variables.through.objects.values())
     return [*(list(model.objects.order_by("pk").values()) for model in models), through]
 

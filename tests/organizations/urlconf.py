@@ -10,6 +10,9 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from organizations.access import Rule, rule_of
 
+#: Addresses that ask nothing but an active membership: they show who is here with which role, or lead out.
+OF_EVERY_MEMBER = {"organization_home", "member_list", "member_leave", "organization_settings", "role_list"}
+
 
 @dataclass(frozen=True)
 class Url:
@@ -46,7 +49,13 @@ def _model_of(row: Any) -> str:
 #: What a route captures: `<path:object_id>`, or a group of a regular expression at its end.
 _CAPTURE = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<\w+>[^)]*\)\$?")
 #: Made-up values for what addresses of other packages capture.
-_CAPTURED: dict[str, Any] = {"object_id": 1, "app_label": "credentials", "content_type_id": 1, "url": "nothing"}
+_CAPTURED: dict[str, Any] = {
+    "object_id": 1,
+    "app_label": "credentials",
+    "content_type_id": 1,
+    "url": "nothing",
+    "pk": 1,
+}
 
 
 def every_url(

@@ -1,4 +1,4 @@
-"""Clients of AWS that know only what they are told, and calls that end in time.
+"""Connections and clients of AWS that know only what they are told, and calls that end in time.
 
 botocore on its own would sign with the host's identity when keys are missing, follow the host's AWS_* variables and
 files, wait for minutes, and read answers of any size. Nothing of that is possible through `Calls`.
@@ -7,12 +7,13 @@ files, wait for minutes, and read answers of any size. Nothing of that is possib
 import io
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from socket import IPPROTO_TCP, SHUT_RDWR, TCP_NODELAY, socket
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar, overload
 
 from botocore.awsrequest import (
     AWSHTTPConnectionPool,
@@ -41,7 +42,10 @@ if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
 
 
+T = TypeVar("T")
 Answer: TypeAlias = Mapping[str, Any]
+
+BATCH = "BatchGetSecretValue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +96,10 @@ class Transport(URLLib3Session):
             verify=True,
             proxies={},
             timeout=(limits.connect, limits.read),  # type: ignore[arg-type]  # the stubs know only one number
-            max_pool_connections=limits.threads,
+            max_pool_connections=max(limits.threads, limits.readers),
             socket_options=[(IPPROTO_TCP, TCP_NODELAY, 1)],  # type: ignore[list-item]  # the stubs are wrong
         )
-        self._body = limits.body
+        self._limits = limits
         self._sockets: list[socket] = []
         self._cut = False
         self._manager.pool_classes_by_scheme = {
@@ -110,9 +114,11 @@ class Transport(URLLib3Session):
         network that fails, or was cut off.
         """
         request.stream_output = True  # leaves the reading to us
+        target = request.headers.get("X-Amz-Target", b"")
+        most = self._limits.batch_body if str(target).rstrip("'").endswith(BATCH) else self._limits.body
         response = super().send(request)
-        body = response.raw.read(self._body + 1)
-        if len(body) > self._body:
+        body = response.raw.read(most + 1)
+        if len(body) > most:
             response.raw.close()
             raise ResponseTooLargeError
         response.raw = _Body(body)
@@ -130,6 +136,7 @@ class Transport(URLLib3Session):
         self.close()
 
     def _connected(self, connection: socket) -> None:
+        self._sockets = [one for one in self._sockets if one.fileno() != -1]  # without those that were closed
         self._sockets.append(connection)
         if self._cut:  # while this one was being made
             raise ConnectionAbortedError
@@ -158,22 +165,33 @@ class Calls:
 
     A call runs in a thread and is waited for until the deadline. That ends what no timeout of a library ends: name
     resolution, and a server that sends a byte now and then. Leaving the `with` block cuts all connections off, so that
-    no thread stays behind.
+    no thread stays behind. Only a `lasting` run whose calls have all ended leaves its connections to the next one: no
+    two runs ever share them at a time, so that cutting off one never disturbs another.
     """
 
-    def __init__(self, limits: Limits, endpoint_url: str | None = None) -> None:
-        self._limits = limits
-        self._endpoint_url = endpoint_url
-        self._deadline = time.monotonic() + limits.total
-        self._transport = Transport(limits)
-        self._threads = ThreadPoolExecutor(limits.threads, thread_name_prefix="aws")
+    def __init__(
+        self, limits: Limits, endpoint_url: str | None = None, *, threads: int | None = None, lasting: bool = False
+    ) -> None:
+        self.limits = limits
+        self.endpoint_url = endpoint_url
+        self.deadline = time.monotonic() + limits.total
+        self.ended = threading.Event()
+        self._idle = _idle_of(limits, endpoint_url) if lasting else deque[Transport]()
+        self.transport = _pop(self._idle) or Transport(limits)
+        self._threads = ThreadPoolExecutor(threads or limits.threads, thread_name_prefix="aws")
+        self._started: list[Future[Any]] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        finished = all(call.done() for call in self._started)
+        self.ended.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._transport.cut()
+        if finished and self._idle.maxlen:
+            self._idle.append(self.transport)
+        else:
+            self.transport.cut()
 
     @overload
     def client(self, service: Literal["sts"], region: str, keys: Keys) -> "STSClient": ...
@@ -191,27 +209,43 @@ class Calls:
             client = _session().create_client(
                 service,
                 region_name=region,
-                endpoint_url=self._endpoint_url,
+                endpoint_url=self.endpoint_url,
                 verify=True,  # given, so that REQUESTS_CA_BUNDLE is not read
                 aws_access_key_id=keys.access_key_id,
                 aws_secret_access_key=secret,
                 aws_session_token=keys.session_token.reveal() if keys.session_token else None,
-                config=_config(self._limits.attempts),
+                config=_config(self.limits.attempts),
             )
         client.meta.events.register("before-send", self._send)
         return client
 
     def _send(self, request: AWSPreparedRequest, **kwargs: object) -> Any:
         """Answer botocore's event "before-send": a handler that returns a response takes the place of sending."""
-        return self._transport.send(request)
+        return self.transport.send(request)
 
-    def start(self, call: Callable[..., Any], **arguments: object) -> "Future[Answer]":
-        """Start a call of a client in a thread."""
-        return self._threads.submit(call, **arguments)
+    def start(self, call: Callable[..., T], *arguments: Any, **named: Any) -> "Future[T]":
+        """Start a call in a thread."""
+        started = self._threads.submit(call, *arguments, **named)
+        self._started.append(started)
+        return started
 
-    def wait(self, call: "Future[Answer]") -> Answer:
+    def wait(self, call: "Future[T]") -> T:
         """Return what a call answers, or raise what it raises; TimeoutError after the deadline."""
-        return call.result(timeout=max(0.0, self._deadline - time.monotonic()))
+        return call.result(timeout=max(0.0, self.deadline - time.monotonic()))
+
+
+#: Connections that no run uses at the moment. They carry no identity (every request is signed by itself), so that any
+#: credential may use them next; with other limits or another endpoint there are others.
+@lru_cache(maxsize=4)
+def _idle_of(limits: Limits, endpoint_url: str | None) -> "deque[Transport]":
+    return deque(maxlen=4)
+
+
+def _pop(idle: "deque[Transport]") -> Transport | None:
+    try:
+        return idle.pop()
+    except IndexError:
+        return None
 
 
 _session_lock = threading.Lock()

@@ -17,5 +17,10 @@ class Limits:
     attempts: int = 2
     #: Of one answer. A secret has 64 KB at most, a page of a hundred descriptions a few hundred.
     body: int = 1_000_000
-    #: Calls at the same time.
+    #: Of one answer with twenty secrets of 64 KB, most of which JSON may write as six characters a byte.
+    batch_body: int = 8_500_000
+    #: Calls of a connection test at the same time.
     threads: int = 8
+    #: Secrets read, or described, at the same time; AWS allows thousands a second.
+    #: https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
+    readers: int = 32

@@ -7,17 +7,19 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from ..base import (
     Fetched,
+    ListedSecret,
     ProbeResult,
     Provider,
     ProviderError,
+    SecretId,
     SkipReason,
     Step,
     StepResult,
@@ -30,13 +32,18 @@ from ..base import (
 from ..failures import FailureCode
 from .form import AwsSettingsForm
 from .limits import Limits
+from .memory import Memory, memory_of
+from .names import name_problem
+from .verdicts import DENIED
 
 if TYPE_CHECKING:
+    from .reading import Reader
     from .vault import Vault
 
-# Seconds. A test needs its session for a moment, and 900 is the least AWS gives; reading may take longer, and 3600 is
-# what every role allows unless it was changed.
-TEST_SESSION, READ_SESSION = 900, 3600
+T = TypeVar("T")
+
+#: Seconds. A test needs its session for a moment, and this is the least AWS gives.
+TEST_SESSION = 900
 
 _INVALID_FIELD = {
     "region": FailureCode.REGION_UNKNOWN,
@@ -45,21 +52,6 @@ _INVALID_FIELD = {
     "role_arn": FailureCode.ROLE_ARN_INVALID,
     "external_id": FailureCode.EXTERNAL_ID_INVALID,
 }
-
-#: Missing rights: they stop nothing but the step that needs them.
-_DENIED = frozenset(
-    {
-        FailureCode.LIST_DENIED,
-        FailureCode.DESCRIBE_DENIED,
-        FailureCode.BATCH_DENIED,
-        FailureCode.EXPLICIT_DENY,
-        FailureCode.DENIED_BY_BOUNDARY,
-        FailureCode.DENIED_BY_ORGANIZATION,
-        FailureCode.DENIED_BY_SECRET_POLICY,
-        FailureCode.DENIED_BY_SESSION_POLICY,
-        FailureCode.DENIED_BY_ENDPOINT_POLICY,
-    }
-)
 
 #: What KMS refuses, after Secrets Manager has allowed the secret to be read.
 _KMS = frozenset(
@@ -73,27 +65,6 @@ _KMS = frozenset(
 
 #: Refusals in which the trust policy, and with it the External ID, had its say. AWS does not tell them apart.
 _TRUST_REFUSED = frozenset({FailureCode.ROLE_NOT_ASSUMED, FailureCode.ROLE_TRUST_DENIED})
-
-#: Failures that every other secret would meet as well.
-_WHOLE_CREDENTIAL = frozenset(
-    {
-        FailureCode.ACCESS_KEY_ID_UNKNOWN,
-        FailureCode.SECRET_ACCESS_KEY_WRONG,
-        FailureCode.CLOCK_SKEW,
-        FailureCode.REGION_NOT_ENABLED,
-        FailureCode.KEYS_NOT_ACCEPTED,
-        FailureCode.SESSION_EXPIRED,
-        FailureCode.ACCOUNT_NOT_READY,
-        FailureCode.DNS_FAILED,
-        FailureCode.CONNECTION_REFUSED,
-        FailureCode.CONNECT_TIMEOUT,
-        FailureCode.TLS_FAILED,
-        FailureCode.PROXY_REFUSED,
-        FailureCode.REQUEST_ALTERED,
-        FailureCode.UNEXPECTED_RESPONSE,
-        FailureCode.TIMED_OUT,
-    }
-)
 
 
 class AwsSecretsManager(Provider):
@@ -146,36 +117,82 @@ class AwsSecretsManager(Provider):
         with self._vault() as vault:
             return TrustCheck(tuple(self._attempt(vault, *attempt) for attempt in external_ids.items()))
 
-    def fetch(self, names: Iterable[str]) -> Mapping[str, Fetched | ProviderError]:
-        """Read each named secret once, several at the same time, within `limits.total` seconds.
+    @classmethod
+    def name_problem(cls, config: Mapping[str, str], secret_name: str) -> FailureCode | None:
+        """Return why no secret of the credential's region can have this name or ARN."""
+        return name_problem(config.get("region", ""), secret_name)
 
-        The first is read alone: if it shows that the whole credential fails, the others have the same answer without
-        being tried.
+    def fetch(self, references: Iterable[SecretId]) -> Mapping[SecretId, Fetched | ProviderError]:
+        """Read each secret once, many in one call or at the same time, within `limits.total` seconds.
+
+        Values that were read less than SECRET_CACHE_SECONDS ago, with this version of this credential, are not read
+        again; by default that is none.
         """
-        wanted = list(dict.fromkeys(names))
-        if not wanted:
-            return {}
+        wanted = list(dict.fromkeys(references))
+        kept = self._memory.values(wanted, settings.SECRET_CACHE_SECONDS)
+        read = self._ask_about([one for one in wanted if one not in kept], lambda reader, some: reader.fetch(some))
+        if settings.SECRET_CACHE_SECONDS and self.scope:
+            self._memory.keep({one: found for one, found in read.items() if isinstance(found, Fetched)})
+        return {one: kept.get(one) or read[one] for one in wanted}
+
+    def versions(self, references: Iterable[SecretId]) -> Mapping[SecretId, str | ProviderError]:
+        """Describe each secret once, many at the same time, within `limits.total` seconds; no value is read."""
+        wanted = list(dict.fromkeys(references))
+        return self._ask_about(wanted, lambda reader, some: reader.versions(some))
+
+    def list_names(self, prefix: str) -> tuple[ListedSecret, ...]:
+        """List secrets by the beginning of their name; capital letters count. Those to be deleted are among them."""
+        self._check_shape()
+        with self._reader() as reader:
+            try:
+                return reader.list_names(prefix)
+            finally:
+                self.calls += reader.sent
+
+    def _ask_about(
+        self, wanted: list[SecretId], ask: "Callable[[Reader, list[SecretId]], dict[SecretId, T | ProviderError]]"
+    ) -> dict[SecretId, "T | ProviderError"]:
+        """Ask about every secret that can exist; a failure of the whole credential is the answer for each."""
+        answers: dict[SecretId, T | ProviderError] = {}
+        for one in wanted:
+            if problem := self.name_problem(self.config, one.secret_name):
+                facts = {"secret_name": one.secret_name, "region": self.config.get("region", "")}
+                answers[one] = ProviderError(problem, Step.READ, facts)
+        asked = [one for one in wanted if one not in answers]
+        if not asked:
+            return answers
         try:
             self._check_shape()
-            with self._vault() as vault:
-                if self._has_role:
-                    vault.assume_role(READ_SESSION)
-                first = self._read_first(vault, wanted[0])
-                started = {name: vault.start_reading(name) for name in wanted[1:]}
-                return {wanted[0]: first} | {
-                    name: _outcome(partial(vault.read, name, reading)) for name, reading in started.items()
-                }
+            with self._reader() as reader:
+                try:
+                    return answers | ask(reader, asked)
+                finally:
+                    self.calls += reader.sent
         except ProviderError as error:
-            return dict.fromkeys(wanted, error)
+            return answers | dict.fromkeys(asked, error)
 
     @property
     def _has_role(self) -> bool:
         return bool(self.config.get("role_arn"))
 
+    @cached_property
+    def _memory(self) -> Memory:
+        settings_of_it = (self.config.get(name) for name in ("region", "access_key_id", "role_arn"))
+        return memory_of(self.scope, settings.AWS_SANDBOX_URL, *settings_of_it)
+
     def _vault(self) -> "Vault":
+        from .client import Calls
         from .vault import Vault
 
-        return Vault(self.config, self.secrets, self.limits, settings.AWS_SANDBOX_URL)
+        return Vault(self.config, self.secrets, Calls(self.limits, settings.AWS_SANDBOX_URL))
+
+    def _reader(self) -> "Reader":
+        from .client import Calls
+        from .reading import Reader
+
+        lasting = bool(self.scope)
+        calls = Calls(self.limits, settings.AWS_SANDBOX_URL, threads=self.limits.readers, lasting=lasting)
+        return Reader(self.config, self._vault(), calls, self._memory)
 
     def _check_shape(self) -> dict[str, str]:
         """Hold what is stored against the form's rules, which may have become stricter. Raises ProviderError."""
@@ -193,15 +210,6 @@ class AwsSecretsManager(Provider):
             outcome = TrustOutcome.REFUSED if refused else TrustOutcome.NOT_CONCLUSIVE
             return TrustAnswer(attempt, outcome, error.code, error.facts)
         return TrustAnswer(attempt, TrustOutcome.ACCEPTED, facts=facts)
-
-    def _read_first(self, vault: "Vault", name: str) -> Fetched | ProviderError:
-        """Read one secret. Raises ProviderError for a failure that is the whole credential's."""
-        first = _outcome(partial(vault.read, name))
-        if isinstance(first, Fetched) or first.code not in _WHOLE_CREDENTIAL:
-            return first
-        if first.code is FailureCode.KEYS_NOT_ACCEPTED and not self._has_role:
-            vault.identify()  # says why, where it fails too
-        raise ProviderError(first.code, first.step, {k: v for k, v in first.facts.items() if k != "secret_name"})
 
 
 class _Steps:
@@ -222,7 +230,7 @@ class _Steps:
             state, facts, code = StepState.PASSED, work(), None
         except ProviderError as error:
             state, facts, code = StepState.FAILED, dict(error.facts), error.code
-            self._stopped = not (code in _DENIED and step in (Step.LIST, Step.DESCRIBE))
+            self._stopped = not (code in DENIED and step in (Step.LIST, Step.DESCRIBE))
         if facts.get("count") == "0":
             code = FailureCode.NO_SECRETS_IN_REGION
         self.results.append(StepResult(step, state, round((time.monotonic() - start) * 1000), code, facts=facts))
@@ -250,7 +258,7 @@ class _Steps:
     def forgive(self) -> None:
         """Make no failure of the last step: a missing right is an advice, anything else as if it had not been tried."""
         last = self.results[-1]
-        if last.code in _DENIED:
+        if last.code in DENIED:
             self.results[-1] = replace(last, state=StepState.PASSED)
         elif last.state is StepState.FAILED:
             self.results[-1] = StepResult(last.step, StepState.SKIPPED, skipped=SkipReason.NOT_CONCLUSIVE)
@@ -258,10 +266,3 @@ class _Steps:
 
 def _chosen(facts: Mapping[str, str], *names: str) -> dict[str, str]:
     return {name: facts[name] for name in names if name in facts}
-
-
-def _outcome(read: Callable[[], Fetched]) -> Fetched | ProviderError:
-    try:
-        return read()
-    except ProviderError as error:
-        return error

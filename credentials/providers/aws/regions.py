@@ -65,6 +65,17 @@ def partition_of(code: str) -> str:
     return "aws"
 
 
+@lru_cache(maxsize=256)
+def secrets_manager_url(code: str) -> str:
+    """Return the address of a region's Secrets Manager.
+
+    https://docs.aws.amazon.com/general/latest/gr/asm.html
+    """
+    partition = partition_of(code)
+    suffixes = {one["id"]: one["outputs"]["dnsSuffix"] for one in _data("partitions")["partitions"]}
+    return f"https://secretsmanager.{code}.{suffixes[partition]}"
+
+
 @lru_cache(maxsize=1)
 def _packaged_regions() -> tuple[Region, ...]:
     # The air-gapped partitions (aws-iso...) are left out: a site that lives in one names its regions in

@@ -9,16 +9,14 @@ from botocore.exceptions import ClientError
 
 from crewadmin.redaction import Secret
 
-from ..base import Fetched, ProviderError, Step
+from ..base import ProviderError, Step
 from ..failures import FailureCode
+from .answers import ANY, fetched, text
 from .client import Answer, Calls, Keys
 from .errors import UnexpectedResponseError, classify, request_id
-from .limits import Limits
 from .regions import HOME_REGIONS, partition_of
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 #: Appears in the customer's CloudTrail and in the session's ARN.
@@ -27,7 +25,6 @@ SESSION_NAME = "crewadmin"
 _ACCOUNT = re.compile(r"\d{12}", re.ASCII)
 _ARN = re.compile(r"arn:aws[a-z-]*:[a-z]+:[a-z0-9-]*:\d{12}:[\w+=,.@:/-]{1,1000}", re.ASCII)
 _KMS_KEY = re.compile(r"[\w:/-]{1,300}", re.ASCII)
-_ANY = re.compile(r".+", re.DOTALL)
 #: What some tools store as the name of the default key, which usually goes without one.
 _DEFAULT_KEY = "alias/aws/secretsmanager"
 
@@ -35,14 +32,12 @@ _DEFAULT_KEY = "alias/aws/secretsmanager"
 class Vault:
     """One region's Secrets Manager, opened by an IAM user's keys or through a role, for the time of a `with` block."""
 
-    def __init__(
-        self, config: Mapping[str, str], secrets: Secret[dict[str, str]], limits: Limits, endpoint_url: str | None
-    ) -> None:
+    def __init__(self, config: Mapping[str, str], secrets: Secret[dict[str, str]], calls: Calls) -> None:
         self._region = config.get("region", "")
         self._role_arn = config.get("role_arn", "")
         self._external_id = Secret(secrets.reveal().get("external_id", ""))
-        self._user = Keys(config.get("access_key_id", ""), Secret(secrets.reveal().get("secret_access_key", "")))
-        self._calls = Calls(limits, endpoint_url)
+        self.user = Keys(config.get("access_key_id", ""), Secret(secrets.reveal().get("secret_access_key", "")))
+        self._calls = calls
         self._client: SecretsManagerClient | None = None
 
     def __enter__(self) -> Self:
@@ -66,12 +61,16 @@ class Vault:
 
     def assume_role(self, seconds: int) -> dict[str, str]:
         """Ask for a session of the role, `seconds` long, and read with it from now on. Returns the fact `arn`."""
-        try:
-            return self._assume_role(seconds)
-        except ProviderError as error:
-            if error.code is FailureCode.ACCESS_KEY_ID_UNKNOWN:
-                self.identify()  # says more, where it fails too
-            raise
+        answer = self._role_answer(seconds)
+        with self._at(Step.ASSUME_ROLE):
+            self._client = self._calls.client("secretsmanager", self._region, _session_keys(answer))
+            return _assumed(answer)
+
+    def role_keys(self, seconds: int) -> Keys:
+        """Ask for a session of the role, `seconds` long, and return what signs in it."""
+        answer = self._role_answer(seconds)
+        with self._at(Step.ASSUME_ROLE):
+            return _session_keys(answer)
 
     def try_external_id(self, external_id: str, seconds: int) -> dict[str, str]:
         """Ask for a session of the role with another External ID, or with none if it is empty, and forget it.
@@ -95,10 +94,10 @@ class Vault:
         """Describe a secret. Returns the facts `secret_name` and, for a customer's key, `kms_key`."""
         with self._at(Step.DESCRIBE, secret_name=name) as facts:
             answer = self._call(self._secrets().describe_secret, SecretId=name)
-            _text(answer, "ARN", _ARN)
+            text(answer, "ARN", _ARN)
             if "DeletedDate" in answer:
                 raise ProviderError(FailureCode.SECRET_DELETED, Step.DESCRIBE, facts | request_id(answer))
-            key = _text(answer, "KmsKeyId", _KMS_KEY) if "KmsKeyId" in answer else _DEFAULT_KEY
+            key = text(answer, "KmsKeyId", _KMS_KEY) if "KmsKeyId" in answer else _DEFAULT_KEY
             customers = {} if key.endswith(_DEFAULT_KEY) else {"kms_key": key}
             return {"secret_name": name} | customers | request_id(answer)
 
@@ -106,25 +105,15 @@ class Vault:
         """Read a secret and forget its value. Returns the fact `secret_name`."""
         with self._at(Step.READ, secret_name=name):
             answer = self._call(self._secrets().get_secret_value, **_current(name))
-            _fetched(answer)
+            fetched(answer)
             return {"secret_name": name} | request_id(answer)
 
     def check_batch(self, name: str) -> dict[str, str]:
         """Read a secret as a batch of one and forget its value. Returns the fact `secret_name`."""
         with self._at(Step.BATCH, secret_name=name):
             answer = self._call(self._secrets().batch_get_secret_value, SecretIdList=[name])
-            _fetched(_only(answer))
+            fetched(_only(answer))
             return {"secret_name": name} | request_id(answer)
-
-    def start_reading(self, name: str) -> "Future[Answer]":
-        """Start to read a secret; `read` waits for it."""
-        with self._at(Step.READ, secret_name=name):
-            return self._calls.start(self._secrets().get_secret_value, **_current(name))
-
-    def read(self, name: str, started: "Future[Answer] | None" = None) -> Fetched:
-        """Return a secret's current value."""
-        with self._at(Step.READ, secret_name=name):
-            return _fetched(self._calls.wait(started or self.start_reading(name)))
 
     @contextmanager
     def _at(self, step: Step, **facts: str) -> Iterator[dict[str, str]]:
@@ -140,8 +129,8 @@ class Vault:
 
     def _caller(self, region: str) -> dict[str, str]:
         with self._at(Step.IDENTITY):
-            answer = self._call(self._calls.client("sts", region, self._user).get_caller_identity)
-            account, arn = _text(answer, "Account", _ACCOUNT), _text(answer, "Arn", _ARN)
+            answer = self._call(self._calls.client("sts", region, self.user).get_caller_identity)
+            account, arn = text(answer, "Account", _ACCOUNT), text(answer, "Arn", _ARN)
             return {"account": account, "arn": arn} | request_id(answer)
 
     def _told_apart(self, unknown: ProviderError) -> ProviderError:
@@ -155,15 +144,18 @@ class Vault:
             return at_home if knows_the_key else unknown
         return ProviderError(FailureCode.REGION_NOT_ENABLED, Step.IDENTITY, {**known, **unknown.facts})
 
-    def _assume_role(self, seconds: int) -> dict[str, str]:
-        with self._at(Step.ASSUME_ROLE):
-            answer = self._ask_for_role(seconds, self._external_id.reveal())
-            self._client = self._calls.client("secretsmanager", self._region, _session_keys(answer))
-            return _assumed(answer)
+    def _role_answer(self, seconds: int) -> Answer:
+        try:
+            with self._at(Step.ASSUME_ROLE):
+                return self._ask_for_role(seconds, self._external_id.reveal())
+        except ProviderError as error:
+            if error.code is FailureCode.ACCESS_KEY_ID_UNKNOWN:
+                self.identify()  # says more, where it fails too
+            raise
 
     def _ask_for_role(self, seconds: int, external_id: str) -> Answer:
         return self._call(
-            self._calls.client("sts", self._region, self._user).assume_role,
+            self._calls.client("sts", self._region, self.user).assume_role,
             RoleArn=self._role_arn,
             RoleSessionName=SESSION_NAME,
             DurationSeconds=seconds,
@@ -172,7 +164,7 @@ class Vault:
 
     def _secrets(self) -> "SecretsManagerClient":
         if self._client is None:
-            self._client = self._calls.client("secretsmanager", self._region, self._user)
+            self._client = self._calls.client("secretsmanager", self._region, self.user)
         return self._client
 
 
@@ -185,14 +177,14 @@ def _current(name: str) -> dict[str, str]:
 def _session_keys(answer: Answer) -> Keys:
     given = answer.get("Credentials")
     return Keys(
-        _text(given, "AccessKeyId", _ANY),
-        Secret(_text(given, "SecretAccessKey", _ANY)),
-        Secret(_text(given, "SessionToken", _ANY)),
+        text(given, "AccessKeyId", ANY),
+        Secret(text(given, "SecretAccessKey", ANY)),
+        Secret(text(given, "SessionToken", ANY)),
     )
 
 
 def _assumed(answer: Answer) -> dict[str, str]:
-    return {"arn": _text(answer.get("AssumedRoleUser"), "Arn", _ARN)} | request_id(answer)
+    return {"arn": text(answer.get("AssumedRoleUser"), "Arn", _ARN)} | request_id(answer)
 
 
 def _only(answer: Answer) -> Answer:
@@ -210,20 +202,3 @@ def _only(answer: Answer) -> Answer:
         case {"SecretValues": [dict() as secret]}:
             return secret
     raise UnexpectedResponseError
-
-
-def _fetched(answer: Answer) -> Fetched:
-    version = _text(answer, "VersionId", _ANY)
-    if isinstance(answer.get("SecretString"), str):
-        return Fetched(Secret(answer["SecretString"]), version)
-    if isinstance(answer.get("SecretBinary"), bytes):
-        return Fetched(None, version)
-    raise UnexpectedResponseError
-
-
-def _text(answer: object, name: str, form: re.Pattern[str]) -> str:
-    """Return a member of an answer. Raises UnexpectedResponseError if it is missing or not of the form AWS gives it."""
-    value = answer.get(name) if isinstance(answer, Mapping) else None
-    if not (isinstance(value, str) and form.fullmatch(value)):
-        raise UnexpectedResponseError
-    return value

@@ -1,19 +1,20 @@
-"""`manage.py resolve AUTOMATION --format dotenv|json|shell`: write an automation's values to standard output.
+"""`manage.py resolve AUTOMATION --format FORMAT`: write an automation's values to standard output.
 
-Nothing is written there unless every variable has a value; problems go to standard error.
-Exit codes: 0 written, 1 a variable has no value or the automation was not found, 2 wrong usage.
+Nothing is written there unless every variable has a value that the format can hold; problems go to standard error.
+Exit codes: 0 written, 1 a variable has no value or one that the format cannot hold, or the automation was not found,
+2 wrong usage. docs/delivery.md describes the formats.
 """
 
 from argparse import ArgumentParser
-from typing import Any
+from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
-from envvars.delivery import FORMATS
+from envvars.delivery.formats import FORMATS, CannotBeWrittenError, write
 from envvars.lookup import find_automation
 from envvars.presentation import problem_line
-from envvars.resolving import resolve_for
+from envvars.resolving import Resolution, resolve_for
 
 
 class Command(BaseCommand):
@@ -24,19 +25,26 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare what the command line takes."""
         parser.add_argument("automation", help="ORGANIZATION/AUTOMATION, its UUID, or a short name used only once")
-        parser.add_argument(
-            "--format", choices=sorted(FORMATS), default="dotenv", help="how to write (default: dotenv)"
-        )
+        parser.add_argument("--format", choices=FORMATS, default="dotenv", help="how to write (default: dotenv)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Resolve all, then write all or nothing."""
         automation = find_automation(options["automation"])
         resolution = resolve_for(automation, None, options["format"])
         if not resolution.ok:
-            for problem in resolution.problems:
-                self.stderr.write(problem_line(problem))
-            raise CommandError(
-                _("%(problems)d of %(all)d variables have no value; nothing was written.")
-                % {"problems": len(resolution.problems), "all": len(resolution.problems) + len(resolution.values)}
+            lines = [problem_line(problem) for problem in resolution.problems]
+            self._refuse(lines, _("%(problems)d of %(all)d variables have no value; nothing was written."), resolution)
+        try:
+            written = write(options["format"], resolution.values, automation.slug)
+        except CannotBeWrittenError as error:
+            lines = [f"{key}: {reason}." for key, reason in error.reasons.items()]
+            self._refuse(
+                lines, _("%(problems)d of %(all)d values do not fit the format; nothing was written."), resolution
             )
-        self.stdout.write(FORMATS[options["format"]](resolution.values), ending="")
+        self.stdout.write(written, ending="")
+
+    def _refuse(self, lines: list[str], sentence: str, resolution: Resolution) -> NoReturn:
+        for line in lines:
+            self.stderr.write(line)
+        count = len(resolution.values) + len(resolution.problems)
+        raise CommandError(sentence % {"problems": len(lines), "all": count})

@@ -6,7 +6,17 @@ import sys
 import pytest
 
 from credentials.providers import PROVIDERS, Provider, _registry, provider_class
-from credentials.providers.base import ProbeResult, ProviderError, SkipReason, Step, StepResult, StepState, TrustCheck
+from credentials.providers.base import (
+    ProbeResult,
+    ProviderError,
+    SecretId,
+    SkipReason,
+    Step,
+    StepResult,
+    StepState,
+    TrustCheck,
+    VersionStage,
+)
 from credentials.providers.failures import FailureCode
 from crewadmin.redaction import Secret
 
@@ -50,7 +60,39 @@ def test_a_credential_without_any_settings_fails_in_words_and_calls_nobody(slug:
     assert result.failure is not None
     assert result.failure.step is Step.SHAPE
     assert [step.step for step in result.steps] == list(Step)
-    assert isinstance(provider.fetch(["db"])["db"], ProviderError)
+    db = SecretId("db")
+    assert isinstance(provider.fetch([db])[db], ProviderError)
+    assert isinstance(provider.versions([db])[db], ProviderError)
+    with pytest.raises(ProviderError):
+        provider.list_names("d")
+    assert provider.calls == 0
+
+
+@every_provider
+def test_a_provider_that_is_asked_for_nothing_asks_nobody(slug: str) -> None:
+    provider = PROVIDERS[slug]({}, Secret({}))
+    assert (provider.fetch([]), provider.versions([]), provider.calls) == ({}, {}, 0)
+
+
+@every_provider
+def test_every_reference_has_an_answer_under_what_was_asked(slug: str) -> None:
+    provider = PROVIDERS[slug]({}, Secret({}))
+    wanted = [SecretId("db"), SecretId("db", VersionStage.PREVIOUS), SecretId("")]
+    assert list(provider.fetch(wanted + wanted)) == wanted
+    assert set(provider.versions(wanted)) == set(wanted)
+
+
+@every_provider
+def test_a_name_is_judged_without_asking(slug: str) -> None:
+    assert PROVIDERS[slug].name_problem({}, "db") is None
+    assert Provider.name_problem({}, "") is None
+
+
+@every_provider
+def test_nothing_that_is_kept_shows_a_secret(slug: str) -> None:
+    provider = PROVIDERS[slug]({}, Secret({"secret_access_key": "canary"}), "scope")
+    provider.fetch([SecretId("db")])
+    assert "canary" not in repr(vars(provider))
 
 
 @every_provider

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from credentials.providers.aws.limits import Limits
 from credentials.providers.aws.provider import AwsSecretsManager
+from credentials.providers.base import Fetched, ProviderError, SecretId
 from crewadmin.redaction import Secret
 
 from .wire import Answer, Wire
@@ -21,6 +22,11 @@ CONFIG = {"region": "us-east-1", "access_key_id": "AKIAIOSFODNN7EXAMPLE", "role_
 
 ServeAws = Callable[..., Wire]
 MakeProvider = Callable[..., AwsSecretsManager]
+
+
+def fetch(provider: AwsSecretsManager, names: Iterable[str]) -> dict[str, Fetched | ProviderError]:
+    """The current versions of secrets, by name."""
+    return {wanted.secret_name: answer for wanted, answer in provider.fetch(map(SecretId, names)).items()}
 
 
 @pytest.fixture

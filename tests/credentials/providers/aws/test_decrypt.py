@@ -7,7 +7,7 @@ import pytest
 from credentials.providers.base import ProbeResult, ProviderError, SkipReason, Step, StepResult, StepState
 from credentials.providers.failures import FailureCode
 
-from .conftest import MakeProvider, ServeAws
+from .conftest import MakeProvider, ServeAws, fetch
 from .test_errors import ABROAD
 from .wire import REQUEST_ID, http, json_error, scripted
 
@@ -87,6 +87,6 @@ def test_a_key_that_could_not_be_asked_for_is_not_made_up(serve: ServeAws, provi
 
 def test_in_a_delivery_the_refusal_of_kms_is_the_secret_s(serve: ServeAws, provider: MakeProvider) -> None:
     serve(scripted(GetSecretValue=KMS_DENIED))
-    answer = provider().fetch(["db"])["db"]
+    answer = fetch(provider(), ["db"])["db"]
     assert isinstance(answer, ProviderError)
     assert (answer.code, answer.facts["secret_name"]) == (FailureCode.KMS_DENIED, "db")

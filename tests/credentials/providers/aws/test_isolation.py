@@ -17,7 +17,7 @@ from credentials.providers.aws import client
 from credentials.providers.failures import FailureCode
 from crewadmin.redaction import Secret
 
-from .conftest import CONFIG, SECRET_ACCESS_KEY, MakeProvider, ServeAws
+from .conftest import CONFIG, SECRET_ACCESS_KEY, MakeProvider, ServeAws, fetch
 from .wire import scripted
 
 SENTINEL = "AKIASENTINELSENTINEL"
@@ -177,7 +177,7 @@ def test_the_way_to_aws_is_the_same_on_every_host(
     assert failure.code is FailureCode.DNS_FAILED
     assert set(looked_up) == {"sts.us-east-1.amazonaws.com"}
     looked_up.clear()
-    provider().fetch(["db"])
+    fetch(provider(), ["db"])
     assert set(looked_up) == {"secretsmanager.us-east-1.amazonaws.com"}
     assert trap.caught == []
     assert not (host / "ran").exists()
@@ -220,7 +220,7 @@ def test_missing_keys_never_become_the_identity_of_the_host(
     aws = provider(**keys)
     monkeypatch.setattr(aws, "_check_shape", dict)  # as if the first line of defence had let them through
     assert not aws.probe("db").ok
-    assert isinstance(aws.fetch(["db"])["db"], Exception)
+    assert isinstance(fetch(aws, ["db"])["db"], Exception)
     assert wire.requests == []
     assert trap.caught == []
 

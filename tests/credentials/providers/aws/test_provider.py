@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from credentials.providers.aws.limits import Limits
 from credentials.providers.base import Fetched, ProviderError, SkipReason, Step, StepState
 from credentials.providers.failures import FailureCode
 from crewadmin.redaction import Secret
 
-from .conftest import ROLE_ARN, SECRET_ACCESS_KEY, MakeProvider, ServeAws
+from .conftest import ROLE_ARN, SECRET_ACCESS_KEY, MakeProvider, ServeAws, fetch
 from .wire import GOOD, IDENTITY, REQUEST_ID, Request, http, json_error, scripted, sts_error
 
 ALL_STEPS = [
@@ -118,7 +119,7 @@ def test_each_run_assumes_the_role_anew(serve: ServeAws, provider: MakeProvider)
 def test_the_current_version_is_asked_for_by_name(serve: ServeAws, provider: MakeProvider) -> None:
     wire = serve(scripted())
     provider().probe("db")
-    provider().fetch(["db"])
+    fetch(provider(), ["db"])
     reads = [request.json for request in wire.requests if request.action == "GetSecretValue"]
     assert reads == [{"SecretId": "db", "VersionStage": "AWSCURRENT"}] * 2
 
@@ -234,14 +235,16 @@ def test_what_is_malformed_is_told_without_asking_aws(
     result = provider(**config).probe("db")
     assert result.failure is not None
     assert (result.failure.step, result.failure.code) == (Step.SHAPE, code)
-    answer = provider(**config).fetch(["db"])["db"]
+    answer = fetch(provider(**config), ["db"])["db"]
     assert isinstance(answer, ProviderError)
     assert answer.code is code
     assert wire.requests == []
 
 
 def named(request: Request, connection: socket.socket) -> bytes:
-    """Answer every secret with a value made of its name."""
+    """Answer every secret with a value made of its name, one by one only."""
+    if request.action == "BatchGetSecretValue":
+        return json_error("AccessDeniedException", "is not authorized to perform: secretsmanager:BatchGetSecretValue")
     if request.action != "GetSecretValue":
         return GOOD[request.action]
     name = request.json["SecretId"]
@@ -250,9 +253,10 @@ def named(request: Request, connection: socket.socket) -> bytes:
 
 def test_every_secret_is_read_once_and_its_value_is_wrapped(serve: ServeAws, provider: MakeProvider) -> None:
     wire = serve(named)
-    answers = provider().fetch(["b", "a", "b", "c", "a"])
+    answers = fetch(provider(), ["b", "a", "b", "c", "a"])
     assert list(answers) == ["b", "a", "c"]
-    assert sorted(str(request.json["SecretId"]) for request in wire.requests) == ["a", "b", "c"]
+    read = [request for request in wire.requests if request.action == "GetSecretValue"]
+    assert sorted(str(request.json["SecretId"]) for request in read) == ["a", "b", "c"]
     for name, answer in answers.items():
         assert isinstance(answer, Fetched)
         assert isinstance(answer.value, Secret)
@@ -262,33 +266,34 @@ def test_every_secret_is_read_once_and_its_value_is_wrapped(serve: ServeAws, pro
 
 def test_nothing_is_asked_for_no_names(serve: ServeAws, provider: MakeProvider) -> None:
     wire = serve(scripted())
-    assert provider().fetch([]) == {}
+    assert fetch(provider(), []) == {}
     assert wire.requests == []
 
 
 def test_a_role_is_assumed_once_and_for_an_hour_to_read_many(serve: ServeAws, provider: MakeProvider) -> None:
     wire = serve(named)
-    provider(role_arn=ROLE_ARN).fetch(f"n{number}" for number in range(20))
+    fetch(provider(role_arn=ROLE_ARN), (f"n{number}" for number in range(20)))
     assumed = [request for request in wire.requests if request.action == "AssumeRole"]
     assert len(assumed) == 1
     assert assumed[0].form["DurationSeconds"] == "3600"
 
 
-def test_at_most_eight_are_read_at_the_same_time(serve: ServeAws, provider: MakeProvider) -> None:
+def test_no_more_than_the_limit_are_read_at_the_same_time(serve: ServeAws, provider: MakeProvider) -> None:
     wire = serve(named)
-    answers = provider().fetch(f"n{number}" for number in range(60))
+    limits = Limits(connect=1, read=1, total=5, attempts=1, readers=8)
+    answers = fetch(provider(limits=limits), (f"n{number}" for number in range(60)))
     assert all(isinstance(answer, Fetched) for answer in answers.values())
     assert 1 < wire.connections <= 8
 
 
 def test_one_secret_that_fails_does_not_hide_the_others(serve: ServeAws, provider: MakeProvider) -> None:
     def without_b(request: Request, connection: socket.socket) -> bytes:
-        if request.json.get("SecretId") in ("a", "c"):
+        if request.action == "GetSecretValue" and request.json.get("SecretId") in ("a", "c"):
             return json_error("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
         return named(request, connection)
 
     serve(without_b)
-    answers = provider().fetch(["a", "b", "c"])
+    answers = fetch(provider(), ["a", "b", "c"])
     assert isinstance(answers["b"], Fetched)
     for name in ("a", "c"):
         answer = answers[name]
@@ -298,7 +303,7 @@ def test_one_secret_that_fails_does_not_hide_the_others(serve: ServeAws, provide
 
 def test_an_empty_name_is_told_to_be_none(serve: ServeAws, provider: MakeProvider) -> None:
     wire = serve(named)
-    answer = provider().fetch(["db", ""])[""]
+    answer = fetch(provider(), ["db", ""])[""]
     assert isinstance(answer, ProviderError)
     assert answer.code is FailureCode.SECRET_NAME_INVALID
     assert len(wire.requests) == 1
@@ -306,12 +311,12 @@ def test_an_empty_name_is_told_to_be_none(serve: ServeAws, provider: MakeProvide
 
 def test_a_binary_secret_has_no_text(serve: ServeAws, provider: MakeProvider) -> None:
     serve(scripted(GetSecretValue=http(200, '{"VersionId": "v1", "SecretBinary": "AAEC"}')))
-    assert provider().fetch(["db"])["db"] == Fetched(None, "v1")
+    assert fetch(provider(), ["db"])["db"] == Fetched(None, "v1")
 
 
 def test_a_role_that_is_refused_is_the_answer_for_every_secret(serve: ServeAws, provider: MakeProvider) -> None:
     wire = serve(scripted(AssumeRole=sts_error("AccessDenied", "no")))
-    answers = provider(role_arn=ROLE_ARN).fetch(["a", "b"])
+    answers = fetch(provider(role_arn=ROLE_ARN), ["a", "b"])
     assert [answer.code for answer in answers.values() if isinstance(answer, ProviderError)] == [
         FailureCode.ROLE_NOT_ASSUMED
     ] * 2
@@ -327,15 +332,16 @@ def test_keys_that_are_refused_are_asked_about_once_for_all_secrets(
     enabled: list[str], code: FailureCode, role_arn: str, serve: ServeAws, provider: MakeProvider
 ) -> None:
     wire = serve(Regions(*enabled))
-    answers = provider(region="eu-south-1", role_arn=role_arn).fetch(f"n{number}" for number in range(30))
+    answers = fetch(provider(region="eu-south-1", role_arn=role_arn), (f"n{number}" for number in range(30)))
     assert {answer.code for answer in answers.values() if isinstance(answer, ProviderError)} == {code}
     assert len(answers) == 30
     assert len(wire.requests) == 3  # one read or AssumeRole, then who am I, here and at home
 
 
 def test_a_wrong_secret_key_is_not_tried_for_every_secret(serve: ServeAws, provider: MakeProvider) -> None:
-    wire = serve(scripted(GetSecretValue=json_error("InvalidSignatureException", "The request signature we ...")))
-    answers = provider().fetch(["a", "b", "c"])
+    refused = json_error("InvalidSignatureException", "The request signature we ...")
+    wire = serve(scripted(BatchGetSecretValue=refused, GetSecretValue=refused))
+    answers = fetch(provider(), ["a", "b", "c"])
     for answer in answers.values():
         assert isinstance(answer, ProviderError)
         assert answer.code is FailureCode.SECRET_ACCESS_KEY_WRONG
@@ -350,9 +356,9 @@ def test_no_secret_is_logged_though_everything_is(
     caplog.set_level(logging.DEBUG)  # the root's level; the settings pin the libraries' own
     aws = provider(role_arn=ROLE_ARN, external_id="external-id-canary")
     aws.probe("db")
-    aws.fetch(["db"])
+    fetch(aws, ["db"])
     serve(scripted(GetSecretValue=json_error("InvalidSignatureException", f"canonical {SECRET_ACCESS_KEY}")))
-    aws.fetch(["db"])
+    fetch(aws, ["db"])
     canaries = (
         SECRET_ACCESS_KEY,
         "external-id-canary",
@@ -368,5 +374,5 @@ def test_the_log_would_show_secrets_if_the_settings_did_not_pin_it(
 ) -> None:
     serve(scripted())
     caplog.set_level(logging.DEBUG, logger="botocore")
-    provider().fetch(["db"])
+    provider().probe("db")
     assert "value-canary" in caplog.text

@@ -5,11 +5,22 @@ from datetime import timedelta
 import pytest
 
 from credentials.providers.aws.provider import AwsSecretsManager
-from credentials.providers.base import Fetched, ProbeResult, ProviderError, SkipReason, Step, StepState
+from credentials.providers.base import (
+    Fetched,
+    ProbeResult,
+    ProviderError,
+    SecretId,
+    SkipReason,
+    Step,
+    StepState,
+    VersionStage,
+)
 from credentials.providers.failures import FailureCode
 from crewadmin.redaction import Secret
 from sandbox import seed
 from sandbox.aws import Sandbox
+
+from .conftest import fetch
 
 ASSUMED = {"role_arn": seed.ROLE_ARN, "external_id": seed.EXTERNAL_ID}
 
@@ -41,14 +52,14 @@ def test_the_guides_two_methods_connect_and_read(
     result = aws.probe(secret.name)
     assert result.ok, result.failure
     assert result.steps[1].facts["account"] == seed.ACCOUNT_ID
-    answer = aws.fetch([secret.name])[secret.name]
+    answer = fetch(aws, [secret.name])[secret.name]
     assert isinstance(answer, Fetched)
     assert answer.value is not None
     assert (answer.value.reveal(), answer.version_id) == (secret.value, secret.version_id)
 
 
 def test_a_secret_is_read_by_its_arn_too(sandbox: Sandbox) -> None:
-    assert isinstance(opened().fetch([seed.DATABASE.arn])[seed.DATABASE.arn], Fetched)
+    assert isinstance(fetch(opened(), [seed.DATABASE.arn])[seed.DATABASE.arn], Fetched)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +198,7 @@ def test_a_region_without_secrets_is_an_advice(sandbox: Sandbox) -> None:
 def test_what_is_wrong_with_each_secret_is_told_apart(sandbox: Sandbox) -> None:
     sandbox.put_secret("bytes", b"\x00\x01")
     sandbox.delete_secret(seed.DATABASE.name)
-    answers = opened().fetch([seed.OPENAI_KEY.name, "missing", seed.DATABASE.name, "not a name", "bytes"])
+    answers = fetch(opened(), [seed.OPENAI_KEY.name, "missing", seed.DATABASE.name, "not a name", "bytes"])
     codes = {name: answer.code for name, answer in answers.items() if isinstance(answer, ProviderError)}
     assert codes["missing"] is FailureCode.SECRET_NOT_FOUND
     assert codes[seed.DATABASE.name] is FailureCode.SECRET_DELETED
@@ -199,7 +210,73 @@ def test_many_secrets_cost_one_sign_in_and_one_call_each(sandbox: Sandbox) -> No
     names = [f"many/{number}" for number in range(40)]
     for name in names:
         sandbox.put_secret(name, f"value of {name}")
-    answers = opened(seed.ROLE_ONLY, **ASSUMED).fetch(names + names)
+    answers = fetch(opened(seed.ROLE_ONLY, **ASSUMED), names + names)
     assert all(isinstance(answer, Fetched) for answer in answers.values())
     assert [call.action for call in sandbox.calls].count("AssumeRole") == 1
-    assert len(sandbox.calls) == 41
+    assert [call.action for call in sandbox.calls].count("BatchGetSecretValue") == 1  # which is denied
+    assert len(sandbox.calls) == 42
+
+
+BATCHES = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "secretsmanager:BatchGetSecretValue", "Resource": "*"}],
+}
+
+
+def test_many_secrets_are_read_in_batches_where_that_is_allowed(sandbox: Sandbox) -> None:
+    names = [f"many/{number}" for number in range(40)]
+    for name in names:
+        sandbox.put_secret(name, f"value of {name}")
+    sandbox.put_user_policy(BATCHES)
+    answers = fetch(opened(), names)
+    for name, answer in answers.items():
+        assert isinstance(answer, Fetched)
+        assert answer.value is not None
+        assert answer.value.reveal() == f"value of {name}"
+    assert [call.action for call in sandbox.calls] == ["BatchGetSecretValue"] * 2
+
+
+def test_what_is_wrong_with_each_secret_of_a_batch_is_told_apart(sandbox: Sandbox) -> None:
+    sandbox.put_user_policy(BATCHES)
+    sandbox.put_secret("bytes", b"\x00\x01")
+    sandbox.delete_secret(seed.DATABASE.name)
+    answers = fetch(opened(), [seed.OPENAI_KEY.name, "missing", seed.DATABASE.name, "bytes", seed.OPENAI_KEY.arn])
+    codes = {name: answer.code for name, answer in answers.items() if isinstance(answer, ProviderError)}
+    assert codes == {"missing": FailureCode.SECRET_NOT_FOUND, seed.DATABASE.name: FailureCode.SECRET_DELETED}
+    assert answers["bytes"] == Fetched(None, answers["bytes"].version_id)  # type: ignore[union-attr]  # a Fetched
+    assert [call.action for call in sandbox.calls] == ["BatchGetSecretValue"]
+
+
+def test_versions_follow_a_rotation_without_reading(sandbox: Sandbox) -> None:
+    current, previous = SecretId(seed.OPENAI_KEY.name), SecretId(seed.OPENAI_KEY.name, VersionStage.PREVIOUS)
+    before = opened().versions([current, previous])
+    assert before[current] == seed.OPENAI_KEY.version_id
+    failure = before[previous]
+    assert isinstance(failure, ProviderError)
+    assert failure.code is FailureCode.SECRET_WITHOUT_VALUE
+    sandbox.put_secret(seed.OPENAI_KEY.name, "rotated")
+    after = opened().versions([current, previous])
+    assert after[current] != before[current]
+    assert after[previous] == before[current]
+    assert {call.action for call in sandbox.calls} == {"DescribeSecret"}
+
+
+def test_a_version_of_a_deleted_and_of_a_missing_secret_is_told_apart(sandbox: Sandbox) -> None:
+    sandbox.delete_secret(seed.DATABASE.name)
+    answers = opened().versions([SecretId(seed.DATABASE.name), SecretId("missing")])
+    assert [answer.code for answer in answers.values() if isinstance(answer, ProviderError)] == [
+        FailureCode.SECRET_DELETED,
+        FailureCode.SECRET_NOT_FOUND,
+    ]
+
+
+def test_names_are_listed_by_their_beginning_deleted_ones_with_their_date(sandbox: Sandbox) -> None:
+    for number in range(25):
+        sandbox.put_secret(f"many/{number:02}", "x")
+    sandbox.delete_secret("many/03")
+    listed = {secret.name: secret for secret in opened().list_names("many/0")}
+    assert sorted(listed) == [f"many/{number:02}" for number in range(10)]
+    assert [name for name, secret in listed.items() if secret.deletes_at] == ["many/03"]
+    assert len(opened().list_names("many/")) == 20
+    assert opened().list_names("MANY/") == ()  # capital letters count
+    assert {secret.name for secret in opened().list_names("!many/1")} == {f"many/{number}" for number in range(10, 20)}

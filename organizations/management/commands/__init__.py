@@ -1,0 +1,1 @@
+"""Commands of operators; each module is a command of its name."""

@@ -1,0 +1,134 @@
+"""The OpenAPI document: true of what is answered, by example and by a tool that tries to prove otherwise."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import schemathesis
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
+from django.test import Client
+from hypothesis import HealthCheck, Phase, given, settings
+
+from credentials.models import Credential
+from envvars.api.document import DOCUMENT
+from envvars.api.problems import TEXTS
+from envvars.models import Automation
+from organizations.models import Organization
+from sandbox.aws import Sandbox
+from tests.builders import store_direct, store_reference
+
+from .conftest import Get
+
+pytestmark = pytest.mark.django_db
+PATH = "/api/v1/automations/{automation}/environment"
+OPERATION = DOCUMENT["paths"][PATH]["get"]
+#: The same few examples in every run.
+BOUNDED = settings(
+    max_examples=50,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def violations(answer: Any) -> list[str]:
+    """What an answer has that the document does not say, or lacks."""
+    described = OPERATION["responses"][str(answer.status_code)]
+    missing = [name for name in described.get("headers", {}) if name not in answer.headers]
+    kind = answer.headers.get("Content-Type", "")
+    if not described.get("content"):
+        return missing + ([kind] if kind or answer.content else [])
+    if kind not in described["content"]:
+        return [*missing, kind]
+    schema = {**described["content"][kind]["schema"], "components": DOCUMENT["components"]}
+    return missing + [error.message for error in jsonschema_rs.validator_for(schema).iter_errors(answer.json())]
+
+
+def test_everybody_may_read_the_document(db: None) -> None:
+    answer = Client().get("/api/v1/openapi.json")
+    assert answer.status_code == 200
+    assert answer.json() == DOCUMENT
+    assert answer.cookies.output() == ""
+    assert Client(enforce_csrf_checks=True).post("/api/v1/openapi.json").status_code == 405
+
+
+def test_every_answer_is_as_the_document_says(
+    acme: Organization,
+    crew: Automation,
+    aws_prod: Credential,
+    sandbox: Sandbox,
+    get: Get,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store_direct(acme, "LOG_LEVEL", "made-up-direct-value", [crew])
+    full = get()
+    answers = [full, get(If_None_Match=full.headers["ETag"]), get("wrong"), get(at="/api/v1/automations/x/environment")]
+    store_reference(acme, "NO_SECRET", "no/such-secret", automations=[crew])
+    answers.append(get())
+    monkeypatch.setattr("envvars.api.limits.PER_MINUTE", 0)
+    answers.append(get())
+    assert [answer.status_code for answer in answers] == [200, 304, 401, 404, 409, 429]
+    assert {str(answer.status_code) for answer in answers} == set(OPERATION["responses"])
+    assert [violations(answer) for answer in answers] == [[]] * 6
+
+
+def test_a_wrong_answer_would_be_found(get: Get) -> None:
+    answer = get()
+    answer._content = b'{"variables": {"1": 2}}'
+    answer._container = [answer._content]
+    del answer.headers["ETag"], answer.json
+    answer.json = lambda: {"variables": {"1": 2}}
+    assert len(violations(answer)) >= 3
+
+
+def test_the_document_knows_every_refusal_there_is() -> None:
+    refusals = {str(status.value) for status in TEXTS}
+    assert refusals - {"405"} == {status for status in OPERATION["responses"] if status >= "400"}
+
+
+@pytest.fixture
+def _one_connection() -> Iterator[None]:
+    """Keep the test's database connection open between requests, as Django's own test client does."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@pytest.mark.usefixtures("_one_connection")
+@pytest.mark.parametrize("mode", schemathesis.GenerationMode)
+@pytest.mark.parametrize("own", [True, False], ids=["own automation", "any automation"])
+def test_a_tool_that_tries_to_break_it_finds_nothing(
+    mode: schemathesis.GenerationMode,
+    own: bool,
+    acme: Organization,
+    crew: Automation,
+    token: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """schemathesis makes requests up from the document, good and bad, and holds every answer against it."""
+    store_direct(acme, "LOG_LEVEL", "made-up-direct-value", [crew])
+    monkeypatch.setattr("envvars.api.limits.PER_MINUTE", 10**6)
+    schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", WSGIHandler())
+    path = {"path_parameters": {"automation": str(crew.uuid)}} if own else {}
+    statuses: set[tuple[bool, int]] = set()
+
+    @settings(BOUNDED)
+    @given(schema[PATH]["GET"].as_strategy(mode, **path))
+    def ask(case: schemathesis.Case) -> None:
+        for headers in ({"Authorization": f"Bearer {token}"}, {"Authorization": "Bearer wrong"}, {}):
+            response = case.call(headers=headers)
+            statuses.add((headers.get("Authorization") == f"Bearer {token}", response.status_code))
+            # What it would find out about tokens with requests of its own is asserted below.
+            case.validate_response(response, excluded_checks=[schemathesis.checks.ignored_auth])
+
+    ask()
+    assert (True, 200 if own else 404) in statuses
+    assert {status for with_token, status in statuses if not with_token} == {401}
+    assert {status for _with_token, status in statuses} <= {200, 304, 401, 404}
