@@ -35,5 +35,5 @@ class ServiceTokenAdmin(ReadOnlyAdmin):
     """Service tokens without their hashes."""
 
     list_display = fields = ("name", "prefix", "automation", "expires_at", "last_used_at", "revoked_at", "created_at")
-    list_select_related = ("automation",)
+    list_select_related = ("automation__organization",)
     search_fields = ("name", "prefix", "automation__slug")

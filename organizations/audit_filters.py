@@ -1,7 +1,7 @@
 """What an audit log can be narrowed by: person, action, object, days. The page and the export read it alike.
 
-Each filter has an index of its own (see AuditEvent), and days become numbers of events, so that a page of any of them
-costs the same however long the log is.
+Each filter has an index of its own (see AuditEvent), and days become numbers of events, so that a page of any one of
+them is read from its index. Two filters that are each common and seldom meet can still make a long search.
 """
 
 from datetime import UTC, date, datetime, time, timedelta

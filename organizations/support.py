@@ -54,7 +54,7 @@ def _by_organization(rows: Sequence[models.Model]) -> dict[int, list[models.Mode
         if isinstance(row, User):
             concerned = of_people[row.pk]
         else:
-            concerned = [row.pk if isinstance(row, Organization) else row.organization_id]  # type: ignore[attr-defined]  # all other models have one
+            concerned = [row.pk if isinstance(row, Organization) else row.organization.pk]  # type: ignore[attr-defined]  # all other models have one
         for organization in concerned:
             found[organization].append(row)
     return found

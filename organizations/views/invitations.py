@@ -57,7 +57,9 @@ def member_invite(request: OrganizationRequest) -> HttpResponse:
 def member_resend(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     """Send an invitation again, with a new link; the one before is dead."""
     membership = membership_of(request, uuid)
-    if _may_send(request, membership.user.email):
+    if membership.state != membership.State.INVITED:
+        messages.warning(request, _("This person has joined already: there is no invitation to send again."))
+    elif _may_send(request, membership.user.email):
         _send(request, *services.renew(membership, request.user))
     else:
         messages.warning(request, _too_many())

@@ -157,9 +157,11 @@ def test_no_request_opens_a_vault_of_another_organization(
 ) -> None:
     opened: list[str] = []
 
-    def watched(provider: Provider, config: Any, secrets: Any) -> None:
+    opening = Provider.__init__
+
+    def watched(provider: Provider, config: Any, *rest: Any, **more: Any) -> None:
         opened.append(config["access_key_id"])
-        provider.config, provider.secrets = config, secrets
+        opening(provider, config, *rest, **more)
 
     monkeypatch.setattr(Provider, "__init__", watched)
     client = sign_in(alice)

@@ -36,7 +36,8 @@ def rows_of(organization: Organization, owner: User) -> Rows:
     automation = add_automation(organization, owner, name="Crew", slug="crew", variables=[variable])
     token, _text = add_token(automation, owner, name="Cluster", lifetime=timedelta(days=30), uuid=uuid4())
     role = create_role(organization, "Deployers")
-    colleague = User.objects.create_user(f"colleague@{organization.slug}.example", name="Colleague")
+    address = f"colleague@{organization.slug}.example"  # may be there already, from rows that were deleted since
+    colleague = User.objects.filter(email=address).first() or User.objects.create_user(address, name="Colleague")
     member = add_member(organization, colleague, role, by=owner)
     return {
         "credential": credential,

@@ -88,7 +88,7 @@ def test_events_read_as_sentences_newest_first(
     write(Action.CREDENTIAL_CHANGED, fields=["region", "secret_access_key"])
     rows = rows_of(owner.get(address(acme)))
     assert rows[0].startswith("Alice changed credential Acme : region, secret access key alice@acme.example")
-    assert rows[-1].startswith("Alice created the organization Acme")
+    assert rows[-1].startswith("command line created the organization Acme")
     assert any(row.startswith("Alice created environment variable API_KEY") for row in rows)
 
 

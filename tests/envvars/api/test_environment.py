@@ -130,7 +130,7 @@ def test_a_rotated_secret_is_another_etag(with_values: Automation, get: Get, san
 
 def test_another_key_of_the_same_version_is_another_etag(with_values: Automation, get: Get, acme: Organization) -> None:
     etag = get().headers["ETag"]
-    EnvironmentVariable.objects.filter(key="DB_PASSWORD").update(json_key="username")
+    EnvironmentVariable.objects.filter(key="DB_PASSWORD").update(reference="database-credentials#username")
     assert get(If_None_Match=etag).status_code == 200
 
 
