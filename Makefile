@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help run keys test mutate lint format lock bench clean
+.PHONY: help run keys test fuzz mutate lint format lock bench clean
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ keys: $(VENV)/demo.installed ## Write a .env with new keys, where there is none
 
 test: $(VENV)/dev.installed ## Run the whole suite: SQLite, PostgreSQL and the browser, whatever of them is there
 	@$(BIN)/python -m tests
+
+fuzz: $(VENV)/dev.installed ## Give each reader of imported files 100,000 hostile files
+	@FUZZ_EXAMPLES=100000 $(BIN)/python -m pytest -q tests/test_import_fuzz.py
 
 mutate: $(VENV)/dev.installed ## Take each filter by organization out in turn: the isolation tests must notice
 	@$(BIN)/python -m tests.isolation

@@ -17,6 +17,7 @@ from django.urls import reverse
 
 from bench.connection_tests import measure_faults, measure_hanging_tests
 from bench.formats import measure_formats
+from bench.imports import measure_import, measure_kills
 from bench.resolving import measure_resolving
 from crewadmin.sealing import seal, unseal
 from envvars.models import EnvironmentVariable
@@ -40,6 +41,10 @@ def main(wanted: list[str]) -> None:
         "page": measure_page,
         "hanging_tests": lambda _organization, _owner: measure_hanging_tests(),
         "faults": lambda _organization, _owner: measure_faults(),
+        "import_1k": lambda _organization, _owner: measure_import(1_000),
+        "import_10k": lambda _organization, _owner: measure_import(10_000),
+        "import_100k": lambda _organization, _owner: measure_import(100_000),
+        "import_killed": lambda _organization, _owner: measure_kills(),
         "formats": measure_formats,
         "resolve": measure_resolving,
     }

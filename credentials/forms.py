@@ -53,12 +53,12 @@ class DefaultForm(forms.Form):
 class CredentialForms:
     """The forms that make up one page: common fields, the provider's own, and the default mark.
 
-    `data` is what was posted, or None for a fresh page; `membership` is who asks; `credential` is the one to change, or
-    None to add one.
+    `data` is what was posted, or None for a fresh page; `membership` is who asks (None: an operator on the server, who
+    manages everything); `credential` is the one to change, or None to add one.
     """
 
     def __init__(
-        self, data: Mapping[str, Any] | None, membership: Membership, credential: Credential | None = None
+        self, data: Mapping[str, Any] | None, membership: Membership | None, credential: Credential | None = None
     ) -> None:
         self.membership, self.credential = membership, credential
         initial = {"name": credential.name, "provider": credential.provider} if credential else {}
@@ -82,7 +82,8 @@ class CredentialForms:
     def is_valid(self) -> bool:
         """Validate all forms, so that every error shows at once."""
         if (
-            self.default.is_valid()
+            self.membership
+            and self.default.is_valid()
             and self._takes_default()
             and default_is_out_of_reach(self.membership, self.provider)
         ):

@@ -72,6 +72,8 @@ class Credential(Restrictable):  # type: ignore[django-manager-missing]  # of gu
     )
     #: The state that people were told of last (`credentials.alerts`): healthy, failing or unreachable.
     told = models.CharField(max_length=20, blank=True, editable=False)
+    #: The name of the import that left the row as it is; blank once somebody edited it.
+    import_name = models.CharField(max_length=100, blank=True, default="", editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", editable=False)
     updated_at = models.DateTimeField(auto_now=True)

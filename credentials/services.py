@@ -30,9 +30,11 @@ def add_credential(
     config: Mapping[str, str],
     secrets: Mapping[str, str],
     is_default: bool,
+    import_name: str = "",
 ) -> Credential:
     """Store a credential, its secrets sealed. Raises ValidationError (for `name`) if the name is taken."""
     credential = Credential(organization=organization, provider=provider, created_by=by, is_default=is_default)
+    credential.import_name = import_name
     with changing(organization):
         _take_name(credential, name)
         _take_settings(credential, config, secrets, by)
@@ -53,6 +55,7 @@ def change_credential(
     config: Mapping[str, str],
     secrets: Mapping[str, str],
     is_default: bool,
+    import_name: str = "",
 ) -> Credential:
     """Store what changed, and nothing if nothing did.
 
@@ -62,7 +65,7 @@ def change_credential(
     organization = credential.organization
     with changing(organization):
         credential = current_row(credential)
-        changed = _changed_fields(credential, name, config, secrets, is_default=is_default)
+        changed = changed_fields(credential, name, config, secrets, is_default=is_default)
         if not changed:
             return credential
         _take_name(credential, name)
@@ -71,7 +74,7 @@ def change_credential(
         _take_settings(credential, config, secrets, by)
         if is_default and not credential.is_default:
             _clear_default(organization, credential.provider)
-        credential.is_default = is_default
+        credential.is_default, credential.import_name = is_default, import_name
         credential.save()
         record(organization, by, Action.CREDENTIAL_CHANGED, credential, {"fields": changed})
     return credential
@@ -111,17 +114,26 @@ def current_row(credential: Credential) -> Credential:
     return Credential.objects.select_related("organization").get(pk=credential.pk)
 
 
-def _changed_fields(
+def changed_fields(
     credential: Credential, name: str, config: Mapping[str, str], secrets: Mapping[str, str], *, is_default: bool
 ) -> list[str]:
     """Return the names of the fields that differ from what is stored, in order, secrets included."""
-    try:
-        stored: dict[str, Any] = credential.secrets.reveal()
-    except SealError:
-        stored = {}  # cannot be opened: whatever comes replaces it
-    before = {**credential.config, **stored, "name": credential.name, "is_default": credential.is_default}
+    before = {
+        **credential.config,
+        **stored_secrets(credential),
+        "name": credential.name,
+        "is_default": credential.is_default,
+    }
     after = {**config, **secrets, "name": name, "is_default": is_default}
     return sorted(field for field in before.keys() | after.keys() if before.get(field) != after.get(field))
+
+
+def stored_secrets(credential: Credential) -> dict[str, Any]:
+    """Return a credential's secrets; none if they cannot be opened: whatever comes replaces them."""
+    try:
+        return dict(credential.secrets.reveal())
+    except SealError:
+        return {}
 
 
 def _take_name(credential: Credential, name: str) -> None:

@@ -3,9 +3,11 @@
 from django.urls import path
 
 from . import catalogue, policy, views
+from .importing.views import credential_import
 
 urlpatterns = [
     path("", views.credential_list, name="credential_list"),
+    path("import/", credential_import, name="credential_import"),
     path("add/", views.credential_add, name="credential_add"),
     path("add/test/", views.credential_try, name="credential_add_test"),
     path("<uuid:uuid>/edit/test/", views.credential_try, name="credential_edit_test"),

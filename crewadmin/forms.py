@@ -25,6 +25,8 @@ def clean_text(text: str) -> str:
     characters that make a name look like another one: zero-width, direction marks.
     """
     text = unicodedata.normalize("NFC", text).strip()
+    if text.isascii() and text.isprintable():
+        return text  # nearly all, and an import has very many
     if any(unicodedata.category(char) in _UNWANTED_CATEGORIES or char in _INVISIBLE for char in text):
         raise ValidationError(
             _("Remove characters that cannot be seen: line breaks, control or zero-width characters."),

@@ -128,6 +128,10 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", default=16)}}
 
+#: Uploaded files may hold secrets: they stay in memory, and what is larger than an import may be is not read at all.
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
+FILE_UPLOAD_MAX_MEMORY_SIZE = 5_100_000
+
 CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
 
 #: The model that keeps each organization's data keys; sealing looks it up by this name.

@@ -8,7 +8,6 @@ from uuid import uuid4
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
 from django.db.models import Q, QuerySet
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
@@ -16,15 +15,15 @@ from django.utils.translation import gettext_lazy as _
 from credentials.models import Credential
 from credentials.providers import PROVIDERS
 from credentials.providers.base import VersionStage
-from credentials.providers.failures import explain
 from crewadmin.forms import TextField, UnshownTextarea
 from organizations.access import Access
 from organizations.models import Membership
 from organizations.sharing import Grant, Restrictable, visible
 
 from .models import STAGES, Automation, EnvironmentVariable
-from .names import reason_to_ask, reason_to_refuse
-from .references import MOST_BYTES, Written, check, fits_environment, parse
+from .names import reason_to_ask
+from .references import Written, check, fits_environment, parse
+from .rules import KeyField, ReferenceField, check_names, clean_value, refuse_name
 from .services.variables import Value
 
 Source = EnvironmentVariable.Source
@@ -34,9 +33,6 @@ M = TypeVar("M", bound=Restrictable)
 MOST_BOXES = 200
 #: More names than this in one text are a mistake; each would cost the database a parameter.
 MOST_NAMES = 5_000
-
-# \A and \Z, because $ matches before a line break; ASCII, because \w matches look-alikes of other scripts.
-KEY = re.compile(r"\A[A-Za-z_][A-Za-z0-9_]*\Z")
 
 _PLAIN_INPUT = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
 _SECRET_INPUT = {**_PLAIN_INPUT, "data-1p-ignore": "", "data-lpignore": "true", "data-bwignore": "true"}
@@ -93,6 +89,17 @@ class Sources:
             self.choices.append((current, _("%(source)s (as it is)") % {"source": variable.source_label}))
             self.locked = current if self._is_restricted(variable) else ""
 
+    @property
+    def usable(self) -> list[Credential]:
+        """The credentials that the member may use."""
+        return list(self._usable.values())
+
+    @property
+    def defaults(self) -> frozenset[str]:
+        """The providers whose default the member may use."""
+        chosen = (value.partition(":") for value in self._values())
+        return frozenset(which for kind, _colon, which in chosen if kind == Source.PROVIDER_DEFAULT)
+
     def credential(self, uuid: str) -> Credential:
         """Return the credential of a choice."""
         current = self._variable and self._variable.credential
@@ -118,13 +125,9 @@ class Sources:
 class VariableForm(forms.Form):
     """A variable: its key, where its value comes from, and who receives it."""
 
-    key = TextField(
+    key = KeyField(
         label=_("Key"),
-        max_length=200,
         help_text=_("Letters, digits and underscores; upper case by custom, as DATABASE_PASSWORD."),
-        validators=[
-            RegexValidator(KEY, _("Use letters, digits and underscores only, and begin with a letter or underscore."))
-        ],
         widget=forms.TextInput(attrs=_PLAIN_INPUT),
     )
     acknowledged = forms.BooleanField(label=_("I know what this name does to programs"), required=False)
@@ -135,10 +138,8 @@ class VariableForm(forms.Form):
         strip=False,
         widget=UnshownTextarea(attrs={"rows": 3, **_SECRET_INPUT}),
     )
-    secret_name = TextField(
+    secret_name = ReferenceField(
         label=_("Secret Name"),
-        required=False,
-        max_length=2048,
         help_text=_(
             "The secret's name at the provider. Write secret-name#json_key to take one field of a JSON secret, or a"
             " text with several references as ${database-credentials#password}: the text around them is not secret,"
@@ -187,21 +188,11 @@ class VariableForm(forms.Form):
 
     def clean_key(self) -> str:
         """Refuse a name that would make programs run other code."""
-        key = str(self.cleaned_data["key"])
-        if reason := reason_to_refuse(key):
-            raise ValidationError(_("This name is refused. %(reason)s Choose another name.") % {"reason": reason})
-        return key
+        return refuse_name(str(self.cleaned_data["key"]))
 
     def clean_value(self) -> str:
-        """Keep line breaks as one character (browsers send two), and refuse what no environment can hold."""
-        value = str(self.cleaned_data["value"]).replace("\r\n", "\n")
-        if not fits_environment(value):
-            raise ValidationError(
-                _("Remove the characters that an environment variable cannot hold (NUL, lone surrogates).")
-            )
-        if len(value.encode()) > MOST_BYTES:
-            raise ValidationError(_("A value may have 65,536 bytes at most."))
-        return value
+        """Keep the value as an environment holds it."""
+        return clean_value(str(self.cleaned_data["value"]))
 
     def clean(self) -> dict[str, Any]:
         """Require what the chosen source needs, and drop what belongs to the other one."""
@@ -238,19 +229,11 @@ class VariableForm(forms.Form):
     def _check_reference(self, text: str) -> None:
         try:
             written = check(text)
+            _kind, credential = self._source()
+            if credential:
+                check_names(written, credential)
         except ValidationError as error:
             self.add_error("secret_name", error)
-            return
-        _kind, credential = self._source()
-        if credential:
-            self._check_names(written, credential)
-
-    def _check_names(self, written: Written, credential: Credential) -> None:
-        """Refuse what the chosen credential cannot read, as an ARN of another region."""
-        for reference in written.references:
-            if problem := PROVIDERS[credential.provider].name_problem(credential.config, reference.secret_name):
-                failure = explain(problem, {"region": credential.config.get("region", "")})
-                self.add_error("secret_name", f"{reference}: {failure.title}. {failure.steps[0]}")
 
     def values(self) -> dict[str, Any]:
         """Return the arguments of `envvars.services`; only after `is_valid`."""

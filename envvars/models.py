@@ -61,6 +61,8 @@ class EnvironmentVariable(Restrictable):  # type: ignore[django-manager-missing]
     reference = models.CharField(_("reference"), max_length=4096, blank=True)
     version_stage = models.CharField(_("version"), max_length=20, choices=STAGES, blank=True)
     acknowledged = models.BooleanField(_("its name's effect on programs is known"), default=False)
+    #: The name of the import that left the row as it is; blank once somebody edited it.
+    import_name = models.CharField(max_length=100, blank=True, default="", editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", editable=False)
     updated_at = models.DateTimeField(auto_now=True)

@@ -12,15 +12,16 @@ they stop nobody who may drop them, and SQLite drops them silently whenever a mi
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Protocol
-from uuid import UUID
+from typing import Any, Protocol
+from uuid import UUID, uuid4
 
 from django.db import transaction
 from django.utils import timezone
 
+from crewadmin.bulk import upsert
 from crewadmin.sealing import keyed_hasher
 
 from .models import AuditEvent, AuditHead, Organization, User
@@ -39,6 +40,10 @@ DETAIL_NAMES = frozenset(
         "automations",
         "holder",
         "grants",
+        "source",  # of an import, as the three below
+        "created",
+        "changed",
+        "removed",
         "format",  # of an export
         "filters",  # of an export: their names
         "kind",  # of what support staff looked at, or of a second factor
@@ -84,9 +89,7 @@ def record(
     That is a command run on the server, or what `label` says, such as a service token's name.
     Raises ValueError for a detail that is not allow-listed: a typo must not become a leak.
     """
-    details = dict(details or {})
-    if unknown := set(details) - DETAIL_NAMES:
-        raise ValueError(f"Not an audit detail: {', '.join(sorted(unknown))}")
+    allowed = _allowed(details or {})
     head, _new = AuditHead.objects.get_or_create(organization=organization)
     event = AuditEvent(
         organization=organization,
@@ -97,16 +100,52 @@ def record(
         action=action,
         target_uuid=target.uuid,
         target_label=str(target)[:255],
-        details=details,
+        details=allowed,
         previous_hash=bytes(head.last_hash),
     )
     hasher = hasher_of(organization)
     event.hash = hasher(content_of(event))
     event.save(force_insert=True)
-    head.count, head.last_hash, head.last_at = head.count + 1, event.hash, event.created_at
+    _move(head, 1, event.hash, event.created_at, hasher)
+    return event
+
+
+def record_many(
+    organization: Organization,
+    actor: User | None,
+    happenings: Iterable[tuple[AuditEvent.Action, UUID, str, Mapping[str, Detail]]],
+) -> None:
+    """Write an event for each of many objects, as `record` does one by one, in few statements.
+
+    A happening is what was done, the object's public id and its name, and details as in `record`.
+    """
+    head, _new = AuditHead.objects.get_or_create(organization=organization)
+    now, label = max(timezone.now(), head.last_at or _EARLIEST), actor.email if actor else "command line"
+    hasher, previous, rows = hasher_of(organization), bytes(head.last_hash), []
+    for action, target_uuid, name, details in happenings:
+        uuid, target_label, allowed = uuid4(), name[:255], _allowed(details)
+        own = hasher(_content(uuid, now, label, action, target_uuid, target_label, allowed, previous))
+        rows.append((uuid, str(action), target_uuid, target_label, allowed, previous, own))
+        previous = own
+    if not rows:
+        return
+    columns = ("uuid", "action", "target_uuid", "target_label", "details", "previous_hash", "hash")
+    same = {"organization": organization.pk, "created_at": now, "actor": actor and actor.pk, "actor_label": label}
+    upsert(AuditEvent, columns, rows, same)
+    _move(head, len(rows), previous, now, hasher)
+
+
+def _move(head: AuditHead, more: int, last_hash: bytes, at: datetime, hasher: Callable[[bytes], bytes]) -> None:
+    """Let the head tell of `more` events, of which the last ends so."""
+    head.count, head.last_hash, head.last_at = head.count + more, last_hash, at
     head.seal = hasher(content_of_head(head))
     head.save(force_update=True)
-    return event
+
+
+def _allowed(details: Mapping[str, Detail]) -> dict[str, Detail]:
+    if unknown := set(details) - DETAIL_NAMES:
+        raise ValueError(f"Not an audit detail: {', '.join(sorted(unknown))}")
+    return dict(details)
 
 
 def hasher_of(organization: Organization) -> Callable[[bytes], bytes]:
@@ -116,17 +155,44 @@ def hasher_of(organization: Organization) -> Callable[[bytes], bytes]:
 
 def content_of(event: AuditEvent) -> bytes:
     """Return what an event's hash is made over."""
-    content = [
-        event.uuid.hex,
-        event.created_at.isoformat(),
+    return _content(
+        event.uuid,
+        event.created_at,
         event.actor_label,
         event.action,
-        event.target_uuid.hex,
+        event.target_uuid,
         event.target_label,
         event.details,
-        bytes(event.previous_hash).hex(),
+        bytes(event.previous_hash),
+    )
+
+
+def _content(
+    uuid: UUID,
+    created_at: datetime,
+    actor_label: str,
+    action: str,
+    target_uuid: UUID,
+    target_label: str,
+    details: Mapping[str, Any],
+    previous_hash: bytes,
+) -> bytes:
+    """Return what the hash of an event is made over."""
+    content = [
+        uuid.hex,
+        created_at.isoformat(),
+        actor_label,
+        action,
+        target_uuid.hex,
+        target_label,
+        details,
+        previous_hash.hex(),
     ]
-    return json.dumps(content, sort_keys=True).encode()
+    return _SORTED.encode(content).encode()
+
+
+# Made once: json.dumps makes an encoder for every call that asks for other than its defaults.
+_SORTED = json.JSONEncoder(sort_keys=True)
 
 
 def content_of_head(head: AuditHead) -> bytes:

@@ -1,7 +1,8 @@
 """Decide and write: environment variables. Each function is one transaction, audited."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
@@ -72,7 +73,15 @@ def change_variable(
     organization = variable.organization
     with changing(organization):
         variable = EnvironmentVariable.objects.get(pk=variable.pk)
-        changed = _changed_fields(variable, key, value, automations, acknowledged=acknowledged)
+        moved = set(variable.automations.all()) != set(automations)
+        changed = changed_fields(
+            variable,
+            lambda: _stored_text(variable),
+            key=key,
+            value=value,
+            automations=moved,
+            acknowledged=acknowledged,
+        )
         if not changed:
             return variable
         _take_key(variable, key, acknowledged=acknowledged)
@@ -113,16 +122,24 @@ def _take_value(variable: EnvironmentVariable, value: Value, by: User | None) ->
     credentials = Credential.objects.filter(organization=variable.organization)
     if value.credential and not credentials.filter(pk=value.credential.pk).exists():
         raise ValidationError({"source": _("This credential was deleted meanwhile. Choose another value source.")})
-    variable.source = value.source
-    variable.provider = value.provider
-    variable.credential = value.credential
-    variable.reference = str(value.reference)
-    variable.version_stage = value.reference.version_stage if variable.is_secret else ""
-    variable.updated_by = by
+    for column, content in columns_of(value).items():
+        setattr(variable, column, content)
+    variable.updated_by, variable.import_name = by, ""
     if value.source != Source.DIRECT:
         variable.value = None
     elif value.text:
         variable.value = value.text
+
+
+def columns_of(value: Value) -> dict[str, str | int | None]:
+    """Return what a row says of where its value comes from: everything but a value that is typed in."""
+    return {
+        "source": str(value.source),
+        "provider": value.provider,
+        "credential_id": value.credential.pk if value.credential else None,
+        "reference": str(value.reference),
+        "version_stage": "" if value.source == Source.DIRECT else str(value.reference.version_stage),
+    }
 
 
 def references_of(variable: EnvironmentVariable) -> list[SecretReference]:
@@ -144,28 +161,46 @@ def _index_secrets(variable: EnvironmentVariable) -> None:
     SecretReference.objects.bulk_create(references_of(variable))
 
 
-def _changed_fields(
-    variable: EnvironmentVariable, key: str, value: Value, automations: Iterable[Automation], *, acknowledged: bool
+class Stored(Protocol):
+    """What is compared of a stored variable: a model instance, or a tuple of these columns."""
+
+    @property
+    def key(self) -> str:
+        """Its name."""
+
+    @property
+    def version_stage(self) -> str:
+        """The version that is read; blank for a direct value."""
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether its name's effect on programs is known; the other columns are read by their names in `columns_of`."""
+
+
+def changed_fields(
+    stored: Stored,
+    stored_text: Callable[[], str | None],
+    *,
+    key: str,
+    value: Value,
+    automations: bool,
+    acknowledged: bool,
 ) -> list[str]:
-    """Return the names of the fields that differ from what is stored, by the form's names."""
-    before = {
-        "key": variable.key,
-        "source": (variable.source, variable.provider, variable.credential),
-        "secret_name": variable.reference,
-        "version_stage": variable.version_stage or VersionStage.CURRENT,
-        "automations": set(variable.automations.all()),
-        "acknowledged": variable.acknowledged,
+    """Return the names of the fields that differ from what is stored, by the form's names.
+
+    `stored_text` opens a direct value (or returns None); `automations` is whether those differ.
+    """
+    differs = {name: getattr(stored, name) != content for name, content in columns_of(value).items()}
+    changed = {
+        "key": stored.key != key,
+        "source": differs["source"] or differs["provider"] or differs["credential_id"],
+        "secret_name": differs["reference"],
+        "version_stage": (stored.version_stage or VersionStage.CURRENT) != value.reference.version_stage,
+        "automations": automations,
+        "acknowledged": stored.acknowledged != (acknowledged and bool(reason_to_ask(key))),
+        "value": bool(value.text) and value.text != stored_text(),
     }
-    after = {
-        "key": key,
-        "source": (value.source, value.provider, value.credential),
-        "secret_name": str(value.reference),
-        "version_stage": value.reference.version_stage,
-        "automations": set(automations),
-        "acknowledged": acknowledged and bool(reason_to_ask(key)),
-    }
-    changed = [name for name, now in after.items() if before[name] != now]
-    return [*changed, "value"] if value.text and value.text != _stored_text(variable) else changed
+    return [name for name, is_different in changed.items() if is_different]
 
 
 def _stored_text(variable: EnvironmentVariable) -> str | None:

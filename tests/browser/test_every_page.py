@@ -71,6 +71,8 @@ def furnished(
         "problems-found": f"{base}/settings/credentials/problems/?q=kms",
         "problems-not-found": f"{base}/settings/credentials/problems/?q=nothing+like+it",
         "variables": f"{base}/environment-variables/",
+        "variable-import": f"{base}/environment-variables/import/",
+        "credential-import": f"{base}/settings/credentials/import/",
         "variable-add": f"{base}/environment-variables/add/",
         "variable-edit": f"{base}/environment-variables/{password.uuid}/edit/",
         "variable-direct-edit": f"{base}/environment-variables/{direct.uuid}/edit/",

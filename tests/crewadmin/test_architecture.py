@@ -65,6 +65,7 @@ REVEALED = {
     "crewadmin/sealing.py": 3,  # on the way into the database: a value, a data key, a person's value
     "envvars/delivery/formats.py": 1,  # to whoever receives the values
     "envvars/references.py": 3,  # the whole text, or one key out of a JSON secret; into the text of a template
+    "envvars/services/imports.py": 1,  # what changed, by name
     "organizations/second_factor.py": 1,  # a seed, to allauth, which compares a code with it
     "envvars/services/variables.py": 1,  # what changed, by name
     "envvars/views/tokens.py": 1,  # a new service token, to the person who made it, once

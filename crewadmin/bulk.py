@@ -1,0 +1,125 @@
+"""Write very many rows in few statements: executemany on SQLite, COPY and INSERT ... SELECT on PostgreSQL.
+
+`bulk_create` makes a model instance of each row and a statement of each batch, which costs several times as much.
+Names of tables and columns come from models; values are parameters.
+"""
+
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from django.db import connection, models
+
+_STAGE = "crewadmin_stage"
+
+
+def upsert(
+    model: type[models.Model],
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    same: Mapping[str, Any],
+    update: Sequence[str] = (),
+) -> None:
+    """Insert rows, or change those whose `uuid` is there already; call it inside a transaction.
+
+    `rows` hold a value for each of `columns` (names of model fields), a sealed one as SealedBytes; `same` holds what is
+    the same in all rows; a field in neither gets its default.
+    `update` names the fields that a row which is there takes over; without it there is none.
+    """
+    same = {**_defaults(model, {*columns, *same}), **same}
+    write = _copied if connection.vendor == "postgresql" else _executed
+    write(model, columns, rows, same, update)
+
+
+def _executed(
+    model: type[models.Model],
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    same: Mapping[str, Any],
+    update: Sequence[str],
+) -> None:
+    converted = _converters(model, columns)
+    constants = [_converters(model, [name]).get(0, _as_it_is)(value) for name, value in same.items()]
+    names = _names(model, [*columns, *same])
+    sql = f"INSERT INTO {_table(model)} ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))})"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.executemany(sql + _on_conflict(model, update), [_prepared(row, converted) + constants for row in rows])
+
+
+def _copied(
+    model: type[models.Model],
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    same: Mapping[str, Any],
+    update: Sequence[str],
+) -> None:
+    staged, constant = ", ".join(_names(model, columns)), _names(model, same)
+    converted = _converters(model, columns)
+    # Before the copy: what makes the rows may ask the database, which this connection cannot answer meanwhile.
+    prepared = [_prepared(row, converted) for row in rows]
+    insert = (
+        f"INSERT INTO {_table(model)} ({', '.join([staged, *constant])}) "  # noqa: S608 - names of ours
+        f"SELECT {', '.join([staged, *['%s'] * len(same)])} FROM {_STAGE}"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE TEMPORARY TABLE {_STAGE} AS SELECT {staged} FROM {_table(model)} WITH NO DATA")  # noqa: S608
+        with cursor.copy(f"COPY {_STAGE} ({staged}) FROM STDIN") as copy:
+            for row in prepared:
+                copy.write_row(row)
+        cursor.execute(insert + _on_conflict(model, update), list(same.values()))
+        cursor.execute(f"DROP TABLE {_STAGE}")
+
+
+def _defaults(model: type[models.Model], named: Collection[str]) -> dict[str, Any]:
+    fields = [field for field in model._meta.concrete_fields if not field.primary_key and field.name not in named]
+    return {field.name: field.get_default() for field in fields}
+
+
+def _on_conflict(model: type[models.Model], update: Sequence[str]) -> str:
+    if not update:
+        return ""
+    changes = ", ".join(f"{name} = excluded.{name}" for name in _names(model, update))
+    return f" ON CONFLICT ({_names(model, ['uuid'])[0]}) DO UPDATE SET {changes}"
+
+
+def _names(model: type[models.Model], fields: Iterable[str]) -> list[str]:
+    return [connection.ops.quote_name(str(model._meta.get_field(name).column)) for name in fields]  # type: ignore[union-attr]  # columns
+
+
+def _table(model: type[models.Model]) -> str:
+    return connection.ops.quote_name(model._meta.db_table)
+
+
+def _converters(model: type[models.Model], columns: Sequence[str]) -> dict[int, Callable[[Any], Any]]:
+    """Return by its number how each column is written, where that is not as it is."""
+    kinds = dict(_KINDS) if connection.vendor == "postgresql" else {**_KINDS, **_SQLITE_KINDS}
+    fields = [model._meta.get_field(name) for name in columns]
+    return {
+        number: change
+        for number, field in enumerate(fields)
+        for kind, change in kinds.items()
+        if isinstance(field, kind)
+    }
+
+
+def _prepared(row: Sequence[Any], converters: Mapping[int, Callable[[Any], Any]]) -> list[Any]:
+    values = list(row)
+    for number, change in converters.items():
+        values[number] = change(values[number])
+    return values
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+_KINDS: dict[type[Any], Callable[[Any], Any]] = {
+    models.JSONField: json.dumps,
+    # Not SealedBytes, which drivers would look up an adapter for.
+    models.BinaryField: lambda value: value and bytes(value),
+}
+#: As Django keeps these on SQLite.
+_SQLITE_KINDS: dict[type[Any], Callable[[Any], Any]] = {
+    models.UUIDField: lambda value: value.hex,
+    models.DateTimeField: lambda value: connection.ops.adapt_datetimefield_value(value),
+}

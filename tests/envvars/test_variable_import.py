@@ -1,0 +1,187 @@
+"""The page that imports environment variables."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+
+from credentials.models import Credential
+from envvars.models import Automation, EnvironmentVariable
+from envvars.services.variables import Value, change_variable
+from organizations.access import Feature, Level, set_levels
+from organizations.models import AuditEvent, Organization, User
+from organizations.services.members import add_member
+from organizations.services.roles import create_role
+from tests.builders import store_direct, store_reference
+from tests.pages import errors_beside, html_of, text_of, toasts_of
+
+pytestmark = pytest.mark.django_db
+SignIn = Callable[[User], Client]
+CANARY = "made-up-canary-value"
+
+
+def upload(client: Client, organization: Organization, content: str, **posted: str) -> Any:
+    file = SimpleUploadedFile("variables.csv", content.encode())
+    data = {"file": file, "on_conflict": "fail", "import_name": "", **posted}
+    return client.post(reverse("variable_import", args=[organization.uuid]), data)
+
+
+def plan_of(response: Any) -> str:
+    found = re.search(r'name="plan"\s+value="(\w+)"', html_of(response))
+    assert found
+    return found[1]
+
+
+def values(organization: Organization) -> dict[str, str]:
+    rows = EnvironmentVariable.objects.filter(organization=organization).select_related("organization")
+    return {one.key: one.value.reveal() if one.value else one.reference_label for one in rows}
+
+
+@pytest.fixture
+def restrict() -> Callable[[Any], None]:
+    def restricted(row: Any) -> None:
+        type(row).objects.filter(pk=row.pk).update(restricted=True)
+
+    return restricted
+
+
+def test_the_plan_comes_first_and_is_then_applied(acme: Organization, bob: User, sign_in: SignIn) -> None:
+    client, content = sign_in(bob), f"key,value\nA,{CANARY}\n"
+    shown = upload(client, acme, content)
+    assert shown.status_code == 200
+    assert "create A" in text_of(shown)
+    assert values(acme) == {}
+    done = upload(client, acme, content, plan=plan_of(shown))
+    assert done.status_code == 302
+    assert values(acme) == {"A": CANARY}
+    page = client.get(done["Location"])
+    assert toasts_of(page)[0].title == "Imported: create 1."
+    assert CANARY not in html_of(shown) + html_of(page) + str(list(AuditEvent.objects.values()))
+    assert AuditEvent.objects.get(action="variables:imported").actor == bob
+
+
+@pytest.mark.parametrize("what", ["file", "row"])
+def test_a_plan_is_applied_only_to_what_it_was_made_for(
+    acme: Organization, alice: User, sign_in: SignIn, what: str
+) -> None:
+    client, content = sign_in(alice), "key,value\nA,new\n"
+    row = store_direct(acme, "A", "old")
+    plan = plan_of(upload(client, acme, content, on_conflict="update"))
+    if what == "row":
+        change_variable(row, alice, key="A", value=Value(EnvironmentVariable.Source.DIRECT, "mine"), automations=[])
+    else:
+        content += "B,1\n"
+    refused = upload(client, acme, content, on_conflict="update", plan=plan)
+    assert refused.status_code == 422
+    assert "has changed since the plan was shown" in text_of(refused)
+    assert values(acme) == {"A": "mine" if what == "row" else "old"}
+    assert upload(client, acme, content, on_conflict="update", plan=plan_of(refused)).status_code == 302
+
+
+def test_conflicts_and_faults_are_shown_and_nothing_is_written(
+    acme: Organization, alice: User, sign_in: SignIn
+) -> None:
+    client = sign_in(alice)
+    store_direct(acme, "A", "old")
+    conflict = upload(client, acme, f"key,value\nA,{CANARY}\n")
+    assert "conflict A (value)" in text_of(conflict)
+    assert 'name="plan"' not in html_of(conflict)
+    faulty = upload(client, acme, f"key,value\n1ST,{CANARY}\n")
+    assert faulty.status_code == 422
+    assert "variables.csv:2:1: key:" in text_of(faulty)
+    assert CANARY not in html_of(conflict) + html_of(faulty)
+    assert values(acme) == {"A": "old"}
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"key\n\0", b"x" * 5_000_001, b"x" * 6_000_000])
+def test_what_is_no_file_of_ours_is_refused_beside_the_field(
+    acme: Organization, alice: User, sign_in: SignIn, content: bytes
+) -> None:
+    file = SimpleUploadedFile("variables.csv", content)
+    address = reverse("variable_import", args=[acme.uuid])
+    answer = sign_in(alice).post(address, {"file": file, "on_conflict": "fail"})
+    assert answer.status_code == 422
+    assert errors_beside(answer, "file")
+
+
+def test_no_upload_touches_the_disk(settings: Any) -> None:
+    assert settings.FILE_UPLOAD_HANDLERS == ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
+
+
+def test_by_htmx_only_the_plan_comes_back_and_then_the_way_to_the_list(
+    acme: Organization, alice: User, sign_in: SignIn
+) -> None:
+    client = sign_in(alice)
+    address = reverse("variable_import", args=[acme.uuid])
+
+    def post(**more: str) -> Any:
+        file = SimpleUploadedFile("variables.csv", b"key,value\nA,1\n")
+        return client.post(address, {"file": file, "on_conflict": "fail", **more}, headers={"HX-Request": "true"})
+
+    plan = post()
+    assert "<html" not in html_of(plan)
+    assert post(plan=plan_of(plan)).headers["HX-Redirect"] == reverse("variable_list", args=[acme.uuid])
+
+
+def test_a_member_imports_only_what_the_form_would_let_them(
+    acme: Organization, bob: User, aws_prod: Credential, sign_in: SignIn
+) -> None:
+    rows = ["A,credential:aws-prod,name,", "B,provider_default:aws,name,", "C,credential:nobody,name,"]
+    answer = upload(sign_in(bob), acme, "key,source,secret_name,value\n" + "\n".join(rows))
+    assert answer.status_code == 422
+    words = text_of(answer)
+    assert words.count("There is no credential of this name that you may use.") == 2
+    assert "You may not use this provider's default." in words
+
+
+def test_restricted_objects_are_out_of_reach(
+    acme: Organization, bob: User, crew: Automation, sign_in: SignIn, restrict: Callable[[Any], None]
+) -> None:
+    hidden, shown = store_direct(acme, "HIDDEN", "old"), store_direct(acme, "SHOWN", "old", automations=[crew])
+    restrict(hidden)
+    restrict(crew)
+    client = sign_in(bob)
+    refused = upload(client, acme, "key,value\nHIDDEN,new\n", on_conflict="update")
+    assert "which you may not change" in text_of(refused)
+    refused = upload(client, acme, "key,value,automations\nSHOWN,new,invoice-crew\n", on_conflict="update")
+    assert "no automation of such a short name that you may change" in text_of(refused)
+    content = "key,value,automations\nSHOWN,new,\n"
+    plan = plan_of(upload(client, acme, content, on_conflict="update"))
+    assert upload(client, acme, content, on_conflict="update", plan=plan).status_code == 302
+    assert values(acme) == {"HIDDEN": "old", "SHOWN": "new"}
+    assert list(shown.automations.all()) == [crew], "who cannot see an automation takes nothing from it"
+
+
+def test_a_reference_behind_a_credential_out_of_reach_stays(
+    acme: Organization, alice: User, aws_prod: Credential, sign_in: SignIn, restrict: Callable[[Any], None]
+) -> None:
+    member = User.objects.create_user("eve@acme.example", "password of eve")
+    role = create_role(acme, "Both")
+    set_levels(role, {Feature.SECRET_PROVIDERS: Level.READ, Feature.ENVIRONMENT_VARIABLES: Level.MANAGE})
+    add_member(acme, member, role, by=alice)
+    store_reference(acme, "A", "database#password", aws_prod)
+    restrict(aws_prod)
+    content = "key,source,value,secret_name\nA,credential:aws-prod,,other\nB,provider_default:aws,,other\n"
+    answer = upload(sign_in(member), acme, content, on_conflict="update")
+    assert answer.status_code == 422
+    assert "2 faults" in text_of(answer)
+
+
+def test_the_page_is_for_who_manages_variables(
+    acme: Organization, umbrella: Organization, dora: User, mallory: User, sign_in: SignIn
+) -> None:
+    assert upload(sign_in(dora), acme, "key,value\nA,1\n").status_code == 403
+    assert upload(sign_in(mallory), acme, "key,value\nA,1\n").status_code == 404
+    assert EnvironmentVariable.objects.count() == 0
+
+
+def test_another_organization_s_plan_is_none_here(
+    acme: Organization, umbrella: Organization, alice: User, mallory: User, sign_in: SignIn
+) -> None:
+    content = "key,value\nA,1\n"
+    theirs = plan_of(upload(sign_in(mallory), umbrella, content))
+    assert upload(sign_in(alice), acme, content, plan=theirs).status_code == 422

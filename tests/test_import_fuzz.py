@@ -1,0 +1,128 @@
+"""Whatever bytes a file holds, no reader of imports fails, hangs for a second, or grows.
+
+2,000 files for each reader; `make fuzz` 100,000.
+"""
+
+import os
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from credentials.importing.formats import SCHEMA as CREDENTIALS
+from credentials.importing.formats import format_of as credential_format
+from credentials.providers.aws.files import read_console, read_profiles
+from crewadmin.importing.findings import BadFileError, Findings
+from crewadmin.importing.rows import Row, read_csv, read_json
+from crewadmin.importing.source import Limits, Source, source_of
+from envvars.importing.formats import SCHEMA as VARIABLES
+from envvars.importing.formats import format_of, read_dotenv
+
+LIMITS = Limits(size=100_000, rows=50)
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "2000"))
+
+Reader = Callable[[Source, Findings], Iterator[Row]]
+READERS: dict[str, Reader] = {
+    "csv": lambda source, findings: read_csv(source, LIMITS, findings, VARIABLES),
+    "json": lambda source, findings: read_json(source, LIMITS, findings, CREDENTIALS),
+    "env": lambda source, findings: read_dotenv(source, LIMITS, findings),
+    "console": lambda source, findings: read_console(source, LIMITS, findings),
+    "profiles": lambda source, findings: read_profiles([source, source], findings, []),
+}
+#: Pieces of files, put together at random: far likelier to get past the first line than any bytes.
+PIECES = {
+    "csv": ["key", "value", "source", ",", ";", '"', "\n", "\r\n", "\r", "A", "é", " ", "\ufeff"],
+    "json": [
+        *'[]{},:" \n\\',
+        '"credentials":',
+        '"name"',
+        '"\\ud800"',
+        "NaN",
+        "-Infinity",
+        "1e999",
+        "null",
+        "true",
+        "9" * 99,
+    ],
+    "env": ["A", "B", "=", "export ", "'", '"', "\\", "\n", "#", "${A}", "${A:-${B}}", "${", "}", "$", " ", "\r"],
+    "console": ["Access key ID", "Secret access key", "User name", ",", ";", '"', "\n", "AWSAccessKeyId=", "x"],
+    "profiles": [
+        "[default]",
+        "[profile a]",
+        "[profile",
+        "]",
+        "[",
+        "\n",
+        " ",
+        "=",
+        "role_arn",
+        "source_profile",
+        "a",
+        ":",
+    ],
+}
+
+
+def files(name: str) -> Any:
+    """Any bytes, any text, and pieces of the format."""
+    pieces = st.lists(st.sampled_from(PIECES[name]), max_size=60).map(lambda parts: "".join(parts).encode())
+    text = st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass"))
+    return st.one_of(pieces, pieces, text, st.binary(max_size=300))
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_no_file_makes_a_reader_fail(name: str) -> None:
+    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(files(name))
+    def read(data: bytes) -> None:
+        findings, began = Findings(), time.process_time()
+        try:
+            source = source_of("file", data, LIMITS)
+            assert format_of(source)
+            assert credential_format(source)
+            rows = list(READERS[name](source, findings))
+            assert all(isinstance(row, Row) for row in rows)
+        except BadFileError as error:
+            findings.add(error.finding)
+        assert all(finding.reason and finding.advice for finding in findings)
+        assert time.process_time() - began < 1
+
+    read()
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("csv", b"key\n" + b'"' * 90_000),
+        ("csv", b"key" + b"," * 90_000),
+        ("json", b'[{"name": "' + b"\\u0061" * 15_000),
+        ("json", b"[" + b'{"name": "a"},' * 6_000),
+        ("env", b"A=${A}${A}\n" * 8_000),
+        ("env", b"A='" + b"\\'" * 40_000),
+        ("env", b"A=xxxxxxxx\n" + b"".join(b"%c=${%c}${%c}${%c}\n" % (n + 1, n, n, n) for n in range(65, 90))),
+        ("profiles", b"[a]\n" + b" = \n" * 20_000),
+        ("profiles", b"".join(b"[p%d]\nrole_arn=x\nsource_profile=p%d\n" % (n, n + 1) for n in range(2_000))),
+        ("console", b"Access key ID\n" + b"\n" * 90_000),
+    ],
+)
+def test_what_grows_when_it_is_read_is_read_within_a_second(name: str, data: bytes) -> None:
+    began = time.process_time()
+    read_all(name, data)
+    assert time.process_time() - began < 1
+    tracemalloc.start()
+    read_all(name, data)
+    _now, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20_000_000
+
+
+def read_all(name: str, data: bytes) -> None:
+    try:
+        for _row in READERS[name](source_of("file", data, LIMITS), Findings()):
+            pass
+    except BadFileError:
+        pass
