@@ -85,7 +85,18 @@ def test_what_changes_members_and_roles_is_for_owners_only() -> None:
 
 
 #: Parts of the names of addresses that change something, or lead to it. A policy names the organization's secrets.
-CHANGING = ("_add", "_edit", "_delete", "_import", "_access", "_make_default", "_policy", "_trust", "_rotate", "_revoke")
+CHANGING = (
+    "_add",
+    "_edit",
+    "_delete",
+    "_import",
+    "_access",
+    "_make_default",
+    "_policy",
+    "_trust",
+    "_rotate",
+    "_revoke",
+)
 
 
 def test_addresses_that_change_something_ask_for_manage_and_the_others_for_read() -> None:
