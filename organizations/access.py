@@ -128,15 +128,7 @@ def _levels(granted: set[str] | None) -> dict[Feature, Level]:
 
 def levels_by_role(organization: Organization, feature: Feature) -> dict[int, Level]:
     """Return the level that each role of an organization has for a feature, by the role's key. Two queries."""
-    granted: dict[int, set[str]] = {}
-    for group, codename in OrganizationGroupPermission.objects.filter(content_object=organization).values_list(
-        "group", "permission__codename"
-    ):
-        granted.setdefault(group, set()).add(codename)
-    return {
-        role.pk: Level.MANAGE if role.kind == Role.Kind.OWNER else _level_in(granted.get(role.group_id, set()), feature)
-        for role in organization.roles.all()
-    }
+    return {role: levels[feature] for role, levels in levels_of_each(list(organization.roles.all())).items()}
 
 
 def _level_in(granted: set[str], feature: Feature) -> Level:
