@@ -1,5 +1,7 @@
 """What support staff see of credentials and their tests: metadata, never a sealed column."""
 
+from datetime import datetime
+
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -20,11 +22,32 @@ _LEVELS = {"success": messages.SUCCESS, "warning": messages.WARNING, "error": me
 class CredentialAdmin(ReadOnlyAdmin):
     """Credentials without what they open vaults with."""
 
-    list_display = ("name", "organization", "provider", "is_default", "last_test_ok", "updated_at")
-    fields = ("name", "organization", "provider", "is_default", "version", "created_at", "updated_at")
+    icon = "key"
+    list_display = ("name", "organization", "provider_label", "is_default", "health", "updated_at")
+    fields = (
+        "name",
+        "organization",
+        "provider_label",
+        "uuid",
+        "is_default",
+        "restricted",
+        "health",
+        "tested_at",
+        "import_name",
+        "version",
+        "created_at",
+        "updated_at",
+    )
+    labels = {
+        "uuid": gettext_lazy("ID"),
+        "provider_label": gettext_lazy("provider"),
+        "is_default": gettext_lazy("default"),
+        "import_name": gettext_lazy("imported as"),
+    }
     list_filter = ("provider", "is_default")
     list_select_related = ("organization", "last_test")
     search_fields = ("name", "organization__slug")
+    search_help_text = gettext_lazy("Search by name or organization")
     actions = ("retest",)
 
     def has_retest_permission(self, request: HttpRequest) -> bool:
@@ -45,28 +68,50 @@ class CredentialAdmin(ReadOnlyAdmin):
         except Credential.DoesNotExist:
             self.message_user(request, _("The credential was deleted meanwhile."), messages.ERROR)
             return
-        text = " ".join(filter(None, (f"“{chosen[0]}”: {toast.title}.", toast.detail)))
-        self.message_user(request, text, _LEVELS[toast.level])
+        self.message_user(request, f"“{chosen[0]}”: {toast.title}", _LEVELS[toast.level], extra_tags=toast.detail)
 
     def get_queryset(self, request):  # type: ignore[no-untyped-def]  # the stubs' signature is generic
         """Leave the sealed column in the database."""
         return super().get_queryset(request).defer("secrets")
 
-    @admin.display(boolean=True, description="last test")
-    def last_test_ok(self, credential: Credential) -> bool | None:
-        """Whether the last connection test passed."""
-        return credential.last_test.ok if credential.last_test else None
+    @admin.display(description=gettext_lazy("state"))
+    def health(self, credential: Credential) -> str:
+        """What the last connection test says of it."""
+        return str(credential.health.label)
+
+    @admin.display(description=gettext_lazy("tested at"))
+    def tested_at(self, credential: Credential) -> datetime | None:
+        """When the last connection test began."""
+        return credential.last_test.created_at if credential.last_test else None
 
 
 @admin.register(ConnectionTest)
 class ConnectionTestAdmin(ReadOnlyAdmin):
     """Connection tests."""
 
-    list_display = fields = ("created_at", "organization", "credential", "person_label", "ok", "milliseconds")
+    icon = "signal"
+    list_display = ("created_at", "organization", "credential", "person_label", "result", "milliseconds")
+    fields = ("created_at", "organization", "credential", "person_label", "result", "problem", "milliseconds", "uuid")
+    labels = {
+        "uuid": gettext_lazy("ID"),
+        "created_at": gettext_lazy("started"),
+        "person_label": gettext_lazy("person"),
+        "ok": gettext_lazy("passed"),
+    }
     list_filter = ("ok",)
-    list_select_related = ("credential", "organization")
     search_fields = ("credential__name", "organization__slug", "person_label")
+    search_help_text = gettext_lazy("Search by credential, organization or person")
+
+    @admin.display(description=gettext_lazy("result"), ordering="ok")
+    def result(self, test: ConnectionTest) -> str:
+        """Whether it passed, or that it still runs."""
+        return {True: _("Passed"), False: _("Failed"), None: _("Running")}[test.ok]
+
+    @admin.display(description=gettext_lazy("problem"))
+    def problem(self, test: ConnectionTest) -> str:
+        """What failed first, in our own words."""
+        return str(test.failure.title) if test.failure else ""
 
     def get_queryset(self, request):  # type: ignore[no-untyped-def]  # the stubs' signature is generic
         """Leave the sealed column of each test's credential in the database."""
-        return super().get_queryset(request).defer("credential__secrets")
+        return super().get_queryset(request).select_related("credential", "organization").defer("credential__secrets")

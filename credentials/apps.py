@@ -7,7 +7,7 @@ class CredentialsConfig(AppConfig):
     """Tells whoever signs in which credentials fail."""
 
     name = "credentials"
-    verbose_name = "Secret provider credentials"
+    verbose_name = "Credentials"
 
     def ready(self) -> None:
         """Ask to be called when somebody signs in."""

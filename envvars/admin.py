@@ -1,6 +1,7 @@
 """What support staff see of variables and automations: names and sources, never a value."""
 
 from django.contrib import admin
+from django.utils.translation import gettext_lazy
 
 from crewadmin.admin import ReadOnlyAdmin
 
@@ -11,29 +12,71 @@ from .models import Automation, EnvironmentVariable, ServiceToken
 class EnvironmentVariableAdmin(ReadOnlyAdmin):
     """Variables without their values."""
 
-    list_display = fields = ("key", "organization", "source", "provider", "reference_label", "updated_at")
+    icon = "variable"
+    list_display = ("key", "organization", "source", "reference_label", "updated_at")
+    fields = (
+        "key",
+        "organization",
+        "source",
+        "provider",
+        "credential",
+        "reference_label",
+        "version_stage",
+        "uuid",
+        "restricted",
+        "acknowledged",
+        "import_name",
+        "created_at",
+        "updated_at",
+    )
+    labels = {
+        "uuid": gettext_lazy("ID"),
+        "reference_label": gettext_lazy("reference"),
+        "import_name": gettext_lazy("imported as"),
+    }
     list_filter = ("source",)
-    list_select_related = ("organization",)
     search_fields = ("key", "organization__slug")
+    search_help_text = gettext_lazy("Search by key or organization")
 
     def get_queryset(self, request):  # type: ignore[no-untyped-def]  # the stubs' signature is generic
-        """Leave the sealed column in the database."""
-        return super().get_queryset(request).defer("value")
+        """Leave the sealed columns, also that of each variable's credential, in the database."""
+        rows = super().get_queryset(request).select_related("organization", "credential")
+        return rows.defer("value", "credential__secrets")
 
 
 @admin.register(Automation)
 class AutomationAdmin(ReadOnlyAdmin):
     """Automations."""
 
-    list_display = fields = ("name", "slug", "organization", "created_at")
+    icon = "bolt"
+    list_display = ("name", "slug", "organization", "created_at")
+    fields = ("name", "slug", "organization", "uuid", "restricted", "created_at")
+    labels = {"uuid": gettext_lazy("ID")}
     list_select_related = ("organization",)
     search_fields = ("name", "slug", "organization__slug")
+    search_help_text = gettext_lazy("Search by name or organization")
 
 
 @admin.register(ServiceToken)
 class ServiceTokenAdmin(ReadOnlyAdmin):
     """Service tokens without their hashes."""
 
-    list_display = fields = ("name", "prefix", "automation", "expires_at", "last_used_at", "revoked_at", "created_at")
+    icon = "ticket"
+    list_display = ("name", "prefix", "organization", "automation", "expires_at", "last_used_at", "revoked_at")
+    fields = (
+        "name",
+        "prefix",
+        "organization",
+        "automation",
+        "uuid",
+        "expires_at",
+        "last_used_at",
+        "revoked_at",
+        "created_at",
+        "created_by",
+    )
+    labels = {"uuid": gettext_lazy("ID")}
+    list_filter = ("revoked_at",)
     list_select_related = ("automation__organization",)
-    search_fields = ("name", "prefix", "automation__slug")
+    search_fields = ("name", "prefix", "automation__slug", "automation__organization__slug")
+    search_help_text = gettext_lazy("Search by name, prefix, automation or organization")

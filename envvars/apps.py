@@ -7,7 +7,7 @@ class EnvvarsConfig(AppConfig):
     """Tells the credentials what refers to them."""
 
     name = "envvars"
-    verbose_name = "Environment variables"
+    verbose_name = "Variables and automations"
 
     def ready(self) -> None:
         """Answer the question that a lower layer asks: what uses this credential?"""

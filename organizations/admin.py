@@ -9,7 +9,8 @@ from django.utils.translation import gettext, gettext_lazy
 
 from crewadmin.admin import ReadOnlyAdmin
 
-from .models import AuditEvent, Membership, Organization, Role, User
+from .models import AuditEvent, Invitation, Membership, Organization, Role, User
+from .presentation import sentence_of
 from .services.members import suspend
 from .services.owners import LastOwnerError
 from .services.people import end_sessions
@@ -20,8 +21,13 @@ from .support import confirmed
 class OrganizationAdmin(ReadOnlyAdmin):
     """Tenants."""
 
-    list_display = fields = ("name", "slug", "uuid", "created_at")
+    icon = "building-office-2"
+    list_display = ("name", "slug", "requires_mfa", "created_at")
+    fields = ("name", "slug", "uuid", "requires_mfa", "created_at")
+    labels = {"uuid": gettext_lazy("ID")}
+    list_filter = ("requires_mfa",)
     search_fields = ("name", "slug")
+    search_help_text = gettext_lazy("Search by name or short name")
     ordering: ClassVar[tuple[str, ...]] = ("name", "id")
 
 
@@ -29,9 +35,12 @@ class OrganizationAdmin(ReadOnlyAdmin):
 class UserAdmin(ReadOnlyAdmin):
     """People, without their passwords."""
 
+    icon = "users"
     list_display = fields = ("email", "name", "is_active", "is_staff", "date_joined", "last_login")
+    labels = {"is_staff": gettext_lazy("support staff")}
     list_filter = ("is_active", "is_staff")
     search_fields = ("email", "name")
+    search_help_text = gettext_lazy("Search by e-mail or name")
     ordering: ClassVar[tuple[str, ...]] = ("email",)
     actions = ("end_sessions",)
 
@@ -42,7 +51,8 @@ class UserAdmin(ReadOnlyAdmin):
     @admin.action(permissions=["end_sessions"], description=gettext_lazy("Sign out everywhere"))
     def end_sessions(self, request: HttpRequest, people: "QuerySet[User]") -> HttpResponse | None:
         """End every session of the people chosen."""
-        asked = confirmed(self, request, people, gettext("Sign out everywhere"))
+        consequences = gettext("Every browser in which they are signed in asks for their password again.")
+        asked = confirmed(self, request, people, gettext("Sign out everywhere"), consequences)
         if isinstance(asked, HttpResponse):
             return asked
         for user in asked:
@@ -55,20 +65,24 @@ class UserAdmin(ReadOnlyAdmin):
 class RoleAdmin(ReadOnlyAdmin):
     """Roles."""
 
+    icon = "identification"
     list_display = fields = ("name", "kind", "organization")
     list_filter = ("kind",)
     list_select_related = ("organization",)
     search_fields = ("name", "organization__slug")
+    search_help_text = gettext_lazy("Search by name or organization")
 
 
 @admin.register(Membership)
 class MembershipAdmin(ReadOnlyAdmin):
     """Who belongs where."""
 
+    icon = "user-group"
     list_display = fields = ("user", "organization", "role", "state", "created_at")
     list_filter = ("state",)
     list_select_related = ("user", "organization", "role")
     search_fields = ("user__email", "organization__slug")
+    search_help_text = gettext_lazy("Search by e-mail or organization")
     actions = ("suspend",)
 
     def has_suspend_permission(self, request: HttpRequest) -> bool:
@@ -78,7 +92,8 @@ class MembershipAdmin(ReadOnlyAdmin):
     @admin.action(permissions=["suspend"], description=gettext_lazy("Suspend"))
     def suspend(self, request: HttpRequest, memberships: "QuerySet[Membership]") -> HttpResponse | None:
         """Suspend the members chosen; the last active owner of an organization stays."""
-        asked = confirmed(self, request, memberships, gettext("Suspend"))
+        consequences = gettext("They are shut out of the organization at once. An owner there can reactivate them.")
+        asked = confirmed(self, request, memberships, gettext("Suspend"), consequences)
         if isinstance(asked, HttpResponse):
             return asked
         for membership in asked:
@@ -95,13 +110,51 @@ class MembershipAdmin(ReadOnlyAdmin):
         return None
 
 
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnlyAdmin):
+    """Invitations without their tokens' hashes."""
+
+    icon = "envelope"
+    list_display = ("person", "organization", "role", "expires_at", "sent_at")
+    fields = ("person", "organization", "membership", "role", "invited_by", "expires_at", "sent_at")
+    list_filter = ("sent_at",)
+    list_select_related = ("membership__user", "membership__organization", "membership__role")
+    search_fields = ("membership__user__email", "membership__organization__slug")
+    search_help_text = gettext_lazy("Search by e-mail or organization")
+
+    @admin.display(description=gettext_lazy("e-mail address"), ordering="membership__user__email")
+    def person(self, invitation: Invitation) -> str:
+        """Who is invited."""
+        return invitation.membership.user.email
+
+    @admin.display(description=gettext_lazy("role"))
+    def role(self, invitation: Invitation) -> str:
+        """The role that the person gets."""
+        return invitation.membership.role.name
+
+
 @admin.register(AuditEvent)
 class AuditEventAdmin(ReadOnlyAdmin):
     """The audit log, newest first."""
 
-    list_display = fields = ("created_at", "organization", "actor_label", "action", "target_label", "details")
+    icon = "clipboard-document-list"
+    list_display = ("created_at", "organization", "sentence")
+    fields = ("created_at", "organization", "actor_label", "action", "target_label", "target_uuid", "details", "uuid")
+    labels = {
+        "created_at": gettext_lazy("when"),
+        "actor_label": gettext_lazy("person"),
+        "target_label": gettext_lazy("object"),
+        "target_uuid": gettext_lazy("object's ID"),
+        "uuid": gettext_lazy("ID"),
+    }
+    sortable_by = ()  # an organization's index has this order alone
     list_filter = ("action",)
     list_select_related = ("organization",)
     search_fields = ("=organization__slug", "=actor_label", "=target_label")
-    search_help_text = gettext_lazy("A whole short name of an organization, e-mail address, or name of an object.")
+    search_help_text = gettext_lazy("A whole short name, e-mail or object name")
     ordering: ClassVar[tuple[str, ...]] = ("-id",)
+
+    @admin.display(description=gettext_lazy("what"))
+    def sentence(self, event: AuditEvent) -> str:
+        """The event in words."""
+        return str(sentence_of(event))

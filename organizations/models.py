@@ -186,6 +186,11 @@ class Invitation(models.Model):
         return self.membership.user.email
 
     @property
+    def organization(self) -> Organization:
+        """The tenant that the person is invited to."""
+        return self.membership.organization
+
+    @property
     def is_expired(self) -> bool:
         """Whether the link is too old to be accepted."""
         return self.expires_at <= timezone.now()

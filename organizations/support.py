@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 
 from .access import has_fresh_proof
 from .audit import changing, record
-from .models import AuditEvent, Membership, Organization, User
+from .models import AuditEvent, Invitation, Membership, Organization, User
 
 Action = AuditEvent.Action
 Row = TypeVar("Row", bound=models.Model)
@@ -43,7 +43,12 @@ def record_look(user: User, rows: Sequence[models.Model], is_list: bool) -> None
                 details: dict[str, str | int] = {"kind": kind, "rows": len(seen)}
                 record(organization, user, Action.SUPPORT_LISTED, organization, details)
             else:
-                record(organization, user, Action.SUPPORT_LOOKED, seen[0], {"kind": kind})  # type: ignore[arg-type]  # every model of ours has a uuid
+                record(organization, user, Action.SUPPORT_LOOKED, _public(seen[0]), {"kind": kind})
+
+
+def _public(row: models.Model) -> Any:
+    """Return what a look at a row is told of: the row, or what it belongs to where it has no public id of its own."""
+    return row.membership if isinstance(row, Invitation) else row
 
 
 def _by_organization(rows: Sequence[models.Model]) -> dict[int, list[models.Model]]:
@@ -68,7 +73,11 @@ def _organizations_of_people(people: Sequence[User]) -> dict[int, list[int]]:
 
 
 def confirmed(
-    page: "admin.ModelAdmin[Any]", request: HttpRequest, chosen: "models.QuerySet[Row]", action_label: str
+    page: "admin.ModelAdmin[Any]",
+    request: HttpRequest,
+    chosen: "models.QuerySet[Row]",
+    action_label: str,
+    consequences: str,
 ) -> list[Row] | HttpResponse:
     """Return the objects that an action was confirmed for, or the answer that comes first.
 
@@ -87,6 +96,7 @@ def confirmed(
     context = {
         **page.admin_site.each_context(request),
         "title": action_label,
+        "consequences": consequences,
         "opts": page.opts,
         "rows": rows,
         "action": request.POST["action"],

@@ -10,8 +10,10 @@ from ..access import OrganizationRequest, memberships_of, require, signed_in
 @signed_in
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """Go on to the person's first organization, or say that there is none."""
+    """Go on to the person's first organization or, for support staff, to their pages; or say that there is none."""
     memberships = memberships_of(request.user)
+    if not memberships and request.user.is_staff:
+        return redirect("admin:index")
     if not memberships:
         return render(request, "organizations/none.html")
     return redirect("organization_home", memberships[0].organization.uuid)

@@ -1,13 +1,17 @@
 """crewadmin.admin and the admin of every app: support staff look at metadata, change nothing and guess nothing."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
+from html import unescape
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import Permission
+from django.contrib.admin.models import LogEntry as AdminLog
+from django.contrib.auth.models import Group, Permission
+from django.contrib.contenttypes.models import ContentType
 from django.db import connection, models
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
@@ -16,9 +20,10 @@ from django.urls import reverse
 from credentials.models import ConnectionTest, Credential
 from crewadmin.admin import ReadOnlyAdmin
 from crewadmin.sealing import SealedField
-from envvars.models import Automation, EnvironmentVariable
+from envvars.models import Automation, EnvironmentVariable, ServiceToken
 from envvars.services.tokens import add_token
-from organizations.models import AuditEvent, DataKey, Organization, User
+from organizations.models import AuditEvent, DataKey, Invitation, Organization, Role, User
+from organizations.services.invitations import invite
 from sandbox.aws import Sandbox
 
 from .conftest import CANARY, read_column
@@ -49,7 +54,8 @@ def rows(
     Credential.objects.filter(pk=credential.pk).update(last_test=test)
     token, _text = add_token(automation, alice, name="Cluster", lifetime=timedelta(days=30), uuid=uuid4())
     found: list[Any] = [credential, variable, automation, token, test, acme, alice]
-    found += [acme.roles.first(), acme.memberships.first(), acme.audit_events.first()]
+    invitation, _token = invite(acme, alice, email="dora@acme.example", role=acme.roles.get(kind=Role.Kind.MEMBER))
+    found += [acme.roles.first(), acme.memberships.first(), acme.audit_events.first(), invitation]
     return {type(row): row for row in found}
 
 
@@ -77,13 +83,14 @@ def test_support_staff_open_every_page_and_see_no_sealed_byte(
     client = sign_in(support)
     credential, alice = rows[Credential], rows[User]
     sealed = [read_column(credential, "secrets"), read_column(rows[EnvironmentVariable], "value")]
-    hidden = [CANARY, alice.password, *(value.hex() for value in sealed), *map(repr, sealed)]
+    hashes = [rows[Invitation].token_hash, bytes(rows[ServiceToken].hash).hex()]
+    hidden = [CANARY, alice.password, *hashes, *(value.hex() for value in sealed), *map(repr, sealed)]
     for model, row in rows.items():
         for address in (changelist(model), change_page(row)):
             answer = client.get(address)
             assert answer.status_code == 200, address
             assert [text for text in hidden if text in answer.text] == [], address
-            assert 'type="submit" name="_save"' not in answer.text, address
+            assert 'name="_save"' not in answer.text, address
     assert client.get(reverse("admin:index")).status_code == 200
 
 
@@ -98,6 +105,7 @@ def test_no_sealed_column_leaves_the_database_for_the_admin(
     assert unsealed == []
     selected = " ".join(query["sql"] for query in queries)
     assert '"envvars_environmentvariable"."value"' not in selected
+    assert '"credentials_credential"."secrets"' not in selected
     assert '"credentials_credential"."name"' in selected
 
 
@@ -126,6 +134,10 @@ def test_no_page_takes_a_lookup_that_its_filters_do_not_offer(rf: RequestFactory
         (ConnectionTest, "credential__config__role_arn__startswith"),
         (User, "password__startswith"),
         (User, "password"),
+        (Invitation, "token_hash__startswith"),
+        (Invitation, "membership__user__password__startswith"),
+        (ServiceToken, "hash"),
+        (ServiceToken, "automation__variables__value__startswith"),
         (User, "memberships__role__name__startswith"),
         (AuditEvent, "hash"),
     ],
@@ -141,9 +153,10 @@ def test_the_filters_and_the_search_of_a_page_work(
 ) -> None:
     client = sign_in(support)
     for model, page in admin.site._registry.items():
-        for name in page.list_filter:
-            answer = client.get(changelist(model), {f"{name}__exact": "1"})
-            assert answer.status_code == 200, (model, name)
+        offered = set(re.findall(r'class="menu-item"\s+href="(\?[^"]+)"', client.get(changelist(model)).text))
+        assert len(offered) >= len(page.list_filter), model
+        for query in map(unescape, offered):
+            assert client.get(changelist(model) + query).status_code == 200, (model, query)
     assert "aws-canary" in client.get(changelist(Credential), {"q": "acme"}).text
     assert "aws-canary" not in client.get(changelist(Credential), {"q": "umbrella"}).text
 
@@ -202,6 +215,31 @@ def test_nobody_adds_changes_or_deletes(
     assert snapshot() == before
 
 
+def test_no_event_of_the_audit_log_is_deleted_or_changed(staff: User, sign_in: SignIn, acme: Organization) -> None:
+    event = acme.audit_events.earliest("id")
+    client, page = sign_in(staff), reverse("admin:organizations_auditevent_delete", args=[event.pk])
+    client.post(page, {"post": "yes"})
+    client.post(change_page(event), {"action": "audit:exported"})
+    for index in ({}, {"index": "0"}):
+        chosen = {"action": "delete_selected", "_selected_action": event.pk, "post": "yes", **index}
+        client.post(changelist(AuditEvent), chosen)
+    kept = AuditEvent.objects.get(pk=event.pk)
+    assert (kept.action, bytes(kept.hash)) == (event.action, bytes(event.hash))
+
+
+def test_nobody_edits_permissions(staff: User, sign_in: SignIn, alice: User) -> None:
+    assert not {Permission, Group, AdminLog, ContentType} & set(REGISTERED)
+    client = sign_in(staff)
+    for address in ("/support/auth/group/", "/support/auth/permission/", "/support/admin/logentry/"):
+        assert client.get(address).status_code == 404, address
+    view = Permission.objects.get(codename="view_user")
+    sent = {"is_staff": "on", "is_superuser": "on", "user_permissions": view.pk, "email": alice.email}
+    assert client.post(change_page(alice), sent).status_code == 403
+    alice.refresh_from_db()
+    assert (alice.is_staff, alice.is_superuser, alice.user_permissions.count()) == (False, False, 0)
+    assert "is_superuser" not in client.get(change_page(alice)).text
+
+
 # --- Getting in -----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "address", ["/support/", "/support/login/", "/support/login/?next=/support/", "/support/nowhere/"]
@@ -243,10 +281,24 @@ def test_staff_without_permissions_see_no_row(sign_in: SignIn, rows: dict[type[m
             assert client.get(address).status_code == 403, address
 
 
-def test_a_password_is_changed_on_the_products_own_page_only(support: User, sign_in: Callable[[User], Client]) -> None:
-    response = sign_in(support).get("/support/password_change/")
-    assert response.status_code == 302
-    assert response["Location"] == reverse("account_change_password")
+def test_signing_out_and_the_password_are_the_products_own_pages(support: User, sign_in: SignIn) -> None:
+    client = sign_in(support)
+    page = client.get("/support/").text
+    assert f'action="{reverse("account_logout")}"' in page
+    assert f'href="{reverse("account_change_password")}"' in page
+    assert client.post("/support/logout/")["Location"] == reverse("account_logout")
+    assert client.get("/support/password_change/").status_code == 404
+
+
+def test_support_staff_of_no_organization_land_on_their_pages(support: User, sign_in: SignIn) -> None:
+    assert sign_in(support).get("/")["Location"] == "/support/"
+
+
+def test_only_support_staff_are_shown_the_way(support: User, alice: User, acme: Organization, sign_in: SignIn) -> None:
+    assert 'href="/support/"' not in sign_in(alice).get("/", follow=True).text
+    alice.is_staff = True
+    alice.save()
+    assert 'href="/support/"' in sign_in(alice).get("/", follow=True).text
 
 
 # --- Every look is told ---------------------------------------------------------------------------------------------
@@ -288,6 +340,28 @@ def test_a_search_tells_no_organization_what_it_was_for(
     sign_in(support).get(changelist(Organization), {"q": "umbrella"})
     assert told(acme, support) == []
     assert "umbrella" not in str(told(umbrella, support))
+
+
+def test_an_owner_reads_of_every_look_in_the_audit_log(
+    support: User, alice: User, sign_in: SignIn, acme: Organization, credential: Credential
+) -> None:
+    client = sign_in(support)
+    client.get(changelist(Credential))
+    client.get(change_page(credential))
+    log = sign_in(alice).get(reverse("audit_list", args=[acme.uuid]), {"person": support.email})
+    words = " ".join(re.sub(r"<[^>]+>", "", log.text).split())
+    assert "support@example.com looked at aws-canary, as support staff: secret provider credential" in words
+    assert "looked at a list of Acme, as support staff: secret provider credentials, 1 row" in words
+
+
+def test_no_address_shows_names_of_rows_without_telling(
+    staff: User, sign_in: SignIn, acme: Organization, credential: Credential
+) -> None:
+    client = sign_in(staff)
+    asked = {"app_label": "envvars", "model_name": "environmentvariable", "field_name": "credential", "term": "a"}
+    answer = client.get("/support/autocomplete/", asked)
+    assert answer.status_code == 404
+    assert "aws-canary" not in answer.text
 
 
 def test_a_page_that_is_refused_is_no_look(support: User, sign_in: SignIn, acme: Organization) -> None:
