@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.contrib.auth.models import Permission
+from django.db.models import Q
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from organizations.models import User
@@ -73,10 +75,19 @@ def enter(page: Page) -> Callable[[User], Page]:
         page.get_by_label("E-mail").or_(page.get_by_label("Email")).first.fill(user.email)
         page.get_by_label("Password", exact=True).fill(PASSWORD)
         page.get_by_role("button", name="Sign in").click()
-        page.wait_for_url("**/organizations/**")
+        page.wait_for_url(lambda address: "/account/login/" not in address)
         return page
 
     return entered
+
+
+@pytest.fixture
+def support(db: None) -> User:
+    """A person of the support team: may view everything there is to view, and test credentials and suspend members."""
+    user = User.objects.create_user("support@crewadmin.example", PASSWORD, name="Sam Support", is_staff=True)
+    may = Q(codename__startswith="view_") | Q(codename__in=("retest_credential", "suspend_membership"))
+    user.user_permissions.set(Permission.objects.filter(may))
+    return user
 
 
 @pytest.fixture
