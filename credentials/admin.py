@@ -42,9 +42,10 @@ class CredentialAdmin(ReadOnlyAdmin):
         "uuid": gettext_lazy("ID"),
         "provider_label": gettext_lazy("provider"),
         "is_default": gettext_lazy("default"),
+        "last_test__ok": gettext_lazy("last test passed"),
         "import_name": gettext_lazy("imported as"),
     }
-    list_filter = ("provider", "is_default")
+    list_filter = ("last_test__ok", "is_default")
     list_select_related = ("organization", "last_test")
     search_fields = ("name", "organization__slug")
     search_help_text = gettext_lazy("Search by name or organization")
@@ -100,7 +101,7 @@ class ConnectionTestAdmin(ReadOnlyAdmin):
     }
     list_filter = ("ok",)
     search_fields = ("credential__name", "organization__slug", "person_label")
-    search_help_text = gettext_lazy("Search by credential, organization or person")
+    search_help_text = gettext_lazy("Search by credential or organization")
 
     @admin.display(description=gettext_lazy("result"), ordering="ok")
     def result(self, test: ConnectionTest) -> str:

@@ -32,6 +32,7 @@ class EnvironmentVariableAdmin(ReadOnlyAdmin):
     labels = {
         "uuid": gettext_lazy("ID"),
         "reference_label": gettext_lazy("reference"),
+        "acknowledged": gettext_lazy("name acknowledged"),
         "import_name": gettext_lazy("imported as"),
     }
     list_filter = ("source",)
@@ -62,7 +63,7 @@ class ServiceTokenAdmin(ReadOnlyAdmin):
     """Service tokens without their hashes."""
 
     icon = "ticket"
-    list_display = ("name", "prefix", "organization", "automation", "expires_at", "last_used_at", "revoked_at")
+    list_display = ("name", "prefix", "organization", "expires_at", "last_used_at", "revoked_at")
     fields = (
         "name",
         "prefix",
@@ -79,4 +80,4 @@ class ServiceTokenAdmin(ReadOnlyAdmin):
     list_filter = ("revoked_at",)
     list_select_related = ("automation__organization",)
     search_fields = ("name", "prefix", "automation__slug", "automation__organization__slug")
-    search_help_text = gettext_lazy("Search by name, prefix, automation or organization")
+    search_help_text = gettext_lazy("Search by name, prefix or organization")

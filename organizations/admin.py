@@ -151,7 +151,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
     list_filter = ("action",)
     list_select_related = ("organization",)
     search_fields = ("=organization__slug", "=actor_label", "=target_label")
-    search_help_text = gettext_lazy("A whole short name, e-mail or object name")
+    search_help_text = gettext_lazy("Whole e-mail, object or short name")
     ordering: ClassVar[tuple[str, ...]] = ("-id",)
 
     @admin.display(description=gettext_lazy("what"))

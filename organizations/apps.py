@@ -7,7 +7,7 @@ class OrganizationsConfig(AppConfig):
     """Tells the admin who is concerned when support staff look at something."""
 
     name = "organizations"
-    verbose_name = "Organizations"
+    verbose_name = "Organizations and people"
 
     def ready(self) -> None:
         """Answer where a look of support staff is recorded; hear from allauth, by signals only, of second factors."""

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import Permission
-from django.db.models import Q
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from organizations.models import User
@@ -83,11 +82,18 @@ def enter(page: Page) -> Callable[[User], Page]:
 
 @pytest.fixture
 def support(db: None) -> User:
-    """A person of the support team: may view everything there is to view, and test credentials and suspend members."""
+    """A person of the support team: may view everything there is to view, and belongs to no organization."""
     user = User.objects.create_user("support@crewadmin.example", PASSWORD, name="Sam Support", is_staff=True)
-    may = Q(codename__startswith="view_") | Q(codename__in=("retest_credential", "suspend_membership"))
-    user.user_permissions.set(Permission.objects.filter(may))
+    user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
     return user
+
+
+@pytest.fixture
+def helper(support: User) -> User:
+    """A support person who may act."""
+    acts = ("retest_credential", "suspend_membership", "end_sessions")
+    support.user_permissions.add(*Permission.objects.filter(codename__in=acts))
+    return support
 
 
 @pytest.fixture

@@ -91,6 +91,7 @@ def test_support_staff_open_every_page_and_see_no_sealed_byte(
             assert answer.status_code == 200, address
             assert [text for text in hidden if text in answer.text] == [], address
             assert 'name="_save"' not in answer.text, address
+            assert "/static/admin/" not in answer.text, "Django's own styles and scripts are not ours"
     assert client.get(reverse("admin:index")).status_code == 200
 
 
@@ -278,7 +279,10 @@ def test_staff_without_permissions_see_no_row(sign_in: SignIn, rows: dict[type[m
     client = sign_in(User.objects.create_user("new@example.com", "new password", is_staff=True))
     for model, row in rows.items():
         for address in (changelist(model), change_page(row)):
-            assert client.get(address).status_code == 403, address
+            answer = client.get(address)
+            assert answer.status_code == 403, address
+            assert "Only support staff who have the permission" in answer.text
+    assert "may see no list" in client.get("/support/").text
 
 
 def test_signing_out_and_the_password_are_the_products_own_pages(support: User, sign_in: SignIn) -> None:
