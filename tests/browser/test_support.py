@@ -82,6 +82,7 @@ def test_a_support_person_tests_a_credential_again_and_suspends_a_member(
     page.get_by_role("button", name="Test the connection again").click()
     expect(page.locator("#toasts")).to_contain_text("“aws-prod”: Connected to AWS Secrets Manager")
     expect(page.get_by_role("row").filter(has_text="aws-prod")).to_contain_text("Healthy")
+    expect(page.locator("#toasts .toast.show:not(.showing)")).to_be_visible()
     keep(page, "support-tested")
     page.get_by_label("Main").get_by_role("link", name="Memberships").click()
     page.get_by_label("Choose Bob in Acme").check()

@@ -74,9 +74,12 @@ def test_a_member_who_may_see_nothing_is_told_so(
     assert f"/organizations/{acme.uuid}/environment-variables/" not in answer.text
 
 
-def test_a_superuser_without_an_organization_has_none(acme: Organization, sign_in: SignIn) -> None:
+def test_a_superuser_without_an_organization_has_none_but_the_support_pages(
+    acme: Organization, sign_in: SignIn
+) -> None:
     root = User.objects.create_superuser("root@example.com", "root password")
-    assert sign_in(root).get("/").templates[0].name == "organizations/none.html"
+    assert sign_in(root).get("/")["Location"] == "/support/"
+    assert sign_in(root).get(f"/organizations/{acme.uuid}/").status_code == 404
 
 
 # --- The frame ------------------------------------------------------------------------------------------------------
