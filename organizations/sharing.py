@@ -148,6 +148,19 @@ def may(membership: Membership, row: Restrictable, grant: Grant) -> bool:
     return visible(model._default_manager.filter(pk=row.pk), membership, grant).exists()
 
 
+def reaching(row: Restrictable, *grants: Grant) -> Q:
+    """Return the condition for the memberships that have one of the grants on an object of their organization."""
+    if not row.restricted:
+        return Q(organization=row.organization_id)
+    model = type(row)
+    wanted = [_codename(model, grant) for grant in {*grants, Grant.MANAGE}]
+    to_people = _table(model, Membership).filter(content_object=row, permission__codename__in=wanted)
+    to_roles = _table(model, Role).filter(content_object=row, permission__codename__in=wanted)
+    return Q(organization=row.organization_id) & (
+        Q(role__kind=Role.Kind.OWNER) | Q(pk__in=to_people.values("membership")) | Q(role__in=to_roles.values("role"))
+    )
+
+
 def hidden_count(model: type[Restrictable], membership: Membership) -> int:
     """Return how many objects of the organization a member cannot see; for an owner it asks nothing.
 

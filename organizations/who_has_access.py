@@ -1,4 +1,4 @@
-"""The "Who has access" panel: which people reach an object, to do what, and why."""
+"""Who reaches an object: the "Who has access" panel, which says to do what and why; and who is told of it by mail."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,8 +7,8 @@ from django.db.models import Case, IntegerField, Q, When
 from django.utils.translation import gettext as _
 
 from .access import Feature, Level, levels_by_role
-from .models import Membership, Role
-from .sharing import Grant, Grants, Restrictable, Share, grants_of
+from .models import Membership, Role, User
+from .sharing import Grant, Grants, Restrictable, Share, grants_of, reaching
 
 #: How many people the panel lists; the rest is a number.
 MOST = 50
@@ -42,6 +42,21 @@ def who_has_access(row: Restrictable, feature: Feature) -> WhoHasAccess:
     found = _members(row, levels, shares)
     people = [_person(row, member, levels, shares) for member in found[:MOST]]
     return WhoHasAccess(people, max(0, found.count() - MOST) if len(people) == MOST else 0)
+
+
+def people_to_tell(row: Restrictable, feature: Feature, level: Level) -> list[User]:
+    """Return the active members who see an object and whose role has at least this level, in the order they joined.
+
+    A restricted object is told only to whom it was shared with, and to owners, whatever other roles may manage.
+    """
+    levels = levels_by_role(row.organization, feature)
+    members = Membership.objects.filter(
+        reaching(row, Grant.READ),
+        role__in=[role for role, own in levels.items() if own >= level],
+        state=Membership.State.ACTIVE,
+        user__is_active=True,
+    )
+    return [member.user for member in members.select_related("user").order_by("pk")]
 
 
 def effect_of(row: Restrictable, grants: Grants, level: Level) -> Grants:
