@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import ngettext
 
-from organizations.access import Feature, Level, access_of, memberships_of
+from organizations.access import Level, access_of, memberships_of
 from organizations.models import User
 from organizations.sharing import Grant, visible
 from organizations.who_has_access import people_to_tell
@@ -60,7 +60,7 @@ def mail_change_of_state(credential: Credential, test: ConnectionTest) -> None:
     context = {"credential": credential, "test": test, "address": urljoin(settings.PUBLIC_URL, path)}
     subject = " ".join(render_to_string("credentials/mail/state_subject.txt", context).split())
     body = render_to_string("credentials/mail/state.txt", context)
-    people = people_to_tell(credential, Feature.SECRET_PROVIDERS, Level.MANAGE)
+    people = people_to_tell(credential, Level.MANAGE)
     get_connection().send_messages([EmailMessage(subject, body, to=[person.email]) for person in people])
 
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from crewadmin.redaction import Secret
 from crewadmin.sealing import SealedField
-from organizations.access import Access
+from organizations.access import Access, Feature
 from organizations.models import Membership, Organization, User
 from organizations.sharing import Grant, PersonGrant, Restrictable, RoleGrant, held, visible
 
@@ -81,6 +81,7 @@ class Credential(Restrictable):  # type: ignore[django-manager-missing]  # of gu
 
     objects = CredentialQuerySet.as_manager()
 
+    FEATURE = Feature.SECRET_PROVIDERS
     GRANTS = (Grant.READ, Grant.USE, Grant.MANAGE)
 
     class Meta:

@@ -126,7 +126,7 @@ def _detail_page(
             "secret_name": "",
             "history": credential.tests.filter(ok__isnull=False).order_by("-id")[:HISTORY],
             "test_form": test_form,
-            "access": who_has_access(credential, Feature.SECRET_PROVIDERS),
+            "access": who_has_access(credential),
         }
     )
     return render(request, "credentials/detail.html", context, status=422 if test_form.is_bound else 200)
@@ -183,7 +183,6 @@ def credential_access(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     credential = _credential(request, uuid, Grant.MANAGE)
     organization = request.organization.uuid
     place = Place(
-        Feature.SECRET_PROVIDERS,
         back_url=reverse("credential_detail", args=[organization, uuid]),
         list_url=reverse("credential_list", args=[organization]),
     )

@@ -12,6 +12,7 @@ from credentials.models import Credential
 from credentials.providers import PROVIDERS
 from credentials.providers.base import VersionStage
 from crewadmin.sealing import SealedField
+from organizations.access import Feature
 from organizations.models import Organization, User
 from organizations.sharing import PersonGrant, Restrictable, RoleGrant
 
@@ -69,6 +70,8 @@ class EnvironmentVariable(Restrictable):  # type: ignore[django-manager-missing]
     updated_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", editable=False)
 
     objects = VariableQuerySet.as_manager()
+
+    FEATURE = Feature.ENVIRONMENT_VARIABLES
 
     if TYPE_CHECKING:
         #: Whether the member who asked may be told its credential's name: set by `views.shared.shown_variables`.
@@ -192,6 +195,8 @@ class Automation(Restrictable):  # type: ignore[django-manager-missing]  # of gu
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = AutomationQuerySet.as_manager()
+
+    FEATURE = Feature.ENVIRONMENT_VARIABLES
 
     class Meta:
         verbose_name = _("automation")

@@ -28,6 +28,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext_lazy as _
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
+from .access import Feature
 from .models import Membership, Organization, Role, User
 
 
@@ -48,6 +49,8 @@ class Restrictable(models.Model):
 
     restricted = models.BooleanField(_("restricted"), default=False, editable=False)
 
+    #: What its model belongs to: the level that is asked first.
+    FEATURE: ClassVar[Feature]
     #: What can be granted on it.
     GRANTS: ClassVar[tuple[Grant, ...]] = (Grant.READ, Grant.MANAGE)
 
