@@ -65,11 +65,17 @@ def test_the_list_leaves_out_what_is_hidden_and_says_so(
         assert "hidden from you" not in text_of(page)
 
 
-def test_an_empty_list_says_what_is_hidden(
-    acme: Organization, alice_: Membership, carol: User, aws_prod: Credential, sign_in: SignIn
+def test_a_list_of_which_everything_is_hidden_does_not_say_that_there_is_nothing(
+    acme: Organization, alice_: Membership, carol: User, erin: User, aws_prod: Credential, sign_in: SignIn
 ) -> None:
     restrict_to(aws_prod, alice_)
-    assert "1 more is hidden from you." in text_of(sign_in(carol).get(list_of(acme)))
+    for user, may_add in ((carol, False), (erin, True)):
+        words = text_of(page := sign_in(user).get(list_of(acme)))
+        assert "No credentials that you can see" in words
+        assert "No credentials yet" not in words
+        assert "Connect your first vault" not in words
+        assert "1 is hidden from you." in words
+        assert (reverse("credential_add", args=[acme.uuid]) in html_of(page)) is may_add
 
 
 def test_a_row_offers_only_what_the_member_may_do(

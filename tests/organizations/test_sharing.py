@@ -277,7 +277,7 @@ def test_how_many_rows_are_hidden_does_not_depend_on_the_search(
     restrict_to(store_direct(acme, "SECRET_PROJECT", "x"), alice_)
     client, address = sign_in(bob), reverse("variable_list", args=[acme.uuid])
     for query in ("", "SECRET", "NOTHING"):
-        assert "1 more is hidden from you." in text_of(client.get(address, {"q": query}))
+        assert "1 is hidden from you." in text_of(client.get(address, {"q": query}))
 
 
 def test_nothing_is_said_where_nothing_is_hidden(
