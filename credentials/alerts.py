@@ -56,6 +56,7 @@ def _mail_later(test_id: int) -> None:
 
 def mail_change_of_state(credential: Credential, test: ConnectionTest) -> None:
     """Tell everybody who manages credentials and sees this one what a test found out, each in a mail of their own."""
+    test.hides_secret = True  # some of them may not know its name, and mails go far
     path = reverse("credential_detail", args=[credential.organization.uuid, credential.uuid])
     context = {"credential": credential, "test": test, "address": urljoin(settings.PUBLIC_URL, path)}
     subject = " ".join(render_to_string("credentials/mail/state_subject.txt", context).split())

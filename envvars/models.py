@@ -1,5 +1,6 @@
 """Environment variables and the automations that receive them: the rows."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, ClassVar
 from uuid import uuid4
 
@@ -37,6 +38,10 @@ class VariableQuerySet(models.QuerySet["EnvironmentVariable"]):
         if credential.is_default:
             uses |= Q(source=EnvironmentVariable.Source.PROVIDER_DEFAULT, provider=credential.provider)
         return EnvironmentVariable.objects.for_organization(credential.organization).filter(uses)
+
+    def naming_secrets(self, organization: Organization, names: Collection[str]) -> "VariableQuerySet":
+        """Return the variables that refer to any of these secrets, once for each."""
+        return self.for_organization(organization).filter(secret_references__secret_name__in=names)
 
 
 class EnvironmentVariable(Restrictable):  # type: ignore[django-manager-missing]  # of guardian's untyped reverse relations

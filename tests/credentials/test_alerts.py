@@ -19,7 +19,7 @@ from organizations.services.roles import create_role
 from organizations.sharing import Grant
 from sandbox import seed
 from sandbox.aws import Sandbox
-from tests.builders import restrict_to, store_credential
+from tests.builders import restrict_to, store_credential, store_reference
 from tests.conftest import PASSWORD
 from tests.pages import html_of, toasts_of
 
@@ -76,6 +76,17 @@ def test_the_mail_says_why_what_to_do_and_where_and_carries_no_key(working: Cred
     assert f"https://crewadmin.example.com{address}" in message.body
     for text in (seed.READER.access_key_id, seed.READER.secret_access_key, "is not authorized to perform"):
         assert text not in message.body
+
+
+def test_the_mail_does_not_name_the_secret_that_was_read(
+    acme: Organization, working: Credential, sandbox: Sandbox
+) -> None:
+    store_reference(acme, "DATABASE_PASSWORD", seed.DATABASE.name, working)
+    sandbox.delete_secret(seed.DATABASE.name)
+    run_connection_test(working, None)
+    (message,) = mail.outbox
+    assert "The secret is marked for deletion" in message.body
+    assert seed.DATABASE.name not in message.body
 
 
 def test_everybody_who_manages_credentials_is_told_in_a_mail_of_their_own(
