@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -17,53 +16,23 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-POSTGRES_URL = os.environ.get("BENCH_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres")
+from bench.databases import environment, in_process, on_both, peak
+
 KILLS, KILLED_ROWS = 50, 20_000
 
 
 def measure_import(rows: int) -> dict[str, Any]:
     """Import `rows` variables into an empty organization, then again with other values, then unchanged."""
-    with tempfile.TemporaryDirectory() as folder:
-        return {
-            "sqlite": _child(f"sqlite:///{folder}/bench.sqlite3", str(rows)),
-            "postgresql": _on_postgres(lambda url: _child(url, str(rows))),
-        }
+    return on_both(lambda url: _child(url, str(rows)))
 
 
 def measure_kills() -> dict[str, Any]:
     """Kill an import of 20,000 rows at 50 random moments: what is stored is all or nothing, and a rerun completes."""
-    with tempfile.TemporaryDirectory() as folder:
-        return {
-            "sqlite": _killed(f"sqlite:///{folder}/kills.sqlite3"),
-            "postgresql": _on_postgres(_killed),
-        }
-
-
-def _on_postgres(work: Any) -> Any:
-    """Do work on a new database of the server that POSTGRES_URL names; say so if there is none."""
-    import psycopg
-
-    name = f"bench_{uuid4().hex[:12]}"
-    try:
-        server = psycopg.connect(POSTGRES_URL, autocommit=True, connect_timeout=3)
-    except psycopg.OperationalError:
-        return "did not run: no PostgreSQL"
-    with server:
-        server.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]  # a name of ours
-        try:
-            return work(f"{POSTGRES_URL.rpartition('/')[0]}/{name}")
-        finally:
-            server.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]  # a name of ours
-
-
-def _environment(url: str) -> dict[str, str]:
-    return {**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "crewadmin.settings"}
+    return on_both(_killed)
 
 
 def _child(url: str, *arguments: str) -> Any:
-    command = [sys.executable, "-m", "bench.imports", *arguments]
-    done = subprocess.run(command, env=_environment(url), check=True, stdout=subprocess.PIPE)  # noqa: S603 - ours
-    return json.loads(done.stdout)
+    return in_process(url, "bench.imports", *arguments)
 
 
 # --- In a process of its own ----------------------------------------------------------------------------------------
@@ -88,19 +57,15 @@ def measure(rows: int) -> dict[str, Any]:
 
     call_command("migrate", verbosity=0)
     organization = create_organization("Bench", "bench", User.objects.create_user("o@example.com", None))
-    start, figures = _peak(), {}
+    start, figures = peak(), {}
     for name, value in (("create", "a"), ("change", "b"), ("keep", "b")):
         began = time.perf_counter()
         source = source_of("bench.csv", content(rows, value), COMMAND_LIMITS)
         VariableImport(organization, None, source, Choices("bench.csv"), COMMAND_LIMITS).apply()
         figures[f"{name}_rows_per_s"] = round(rows / (time.perf_counter() - began))
-    figures["peak_mb_over_start"] = round(_peak() - start, 1)
+    figures["peak_mb_over_start"] = round(peak() - start, 1)
     figures["bound_rows_per_s"] = round(rows / _bound(rows, organization.pk))
     return figures
-
-
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _bound(rows: int, organization: int) -> float:
@@ -165,7 +130,7 @@ def _killed(url: str) -> dict[str, Any]:
 
 def _import(url: str, file: Path) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "manage.py", "import_envvars", str(file), "--org", "bench", "--import-name", "kills"]
-    return subprocess.Popen([*command, "--apply", "--quiet"], env=_environment(url))  # noqa: S603 - our own command
+    return subprocess.Popen([*command, "--apply", "--quiet"], env=environment(url))  # noqa: S603 - our own command
 
 
 def rows_hash() -> str:

@@ -15,6 +15,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from bench.audit_log import measure_audit_log
 from bench.connection_tests import measure_faults, measure_hanging_tests
 from bench.formats import measure_formats
 from bench.imports import measure_import, measure_kills
@@ -45,6 +46,7 @@ def main(wanted: list[str]) -> None:
         "import_10k": lambda _organization, _owner: measure_import(10_000),
         "import_100k": lambda _organization, _owner: measure_import(100_000),
         "import_killed": lambda _organization, _owner: measure_kills(),
+        "audit_log": lambda _organization, _owner: measure_audit_log(),
         "formats": measure_formats,
         "resolve": measure_resolving,
     }

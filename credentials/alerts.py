@@ -1,5 +1,6 @@
 """Who is told when a credential stops working, or works again: a mail for each change of state, a notice at sign-in.
 
+Of a restricted credential only those are told who may see it: a role that manages credentials is not enough.
 `Credential.told` is the state that people were told of last; what a mail says is ours, never a provider's text.
 """
 
@@ -16,8 +17,10 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import ngettext
 
-from organizations.access import Feature, Level, access_of, memberships_of, people_with
+from organizations.access import Level, access_of, memberships_of
 from organizations.models import User
+from organizations.sharing import Grant, visible
+from organizations.who_has_access import people_to_tell
 
 from .models import ConnectionTest, Credential, Health
 
@@ -52,22 +55,24 @@ def _mail_later(test_id: int) -> None:
 
 
 def mail_change_of_state(credential: Credential, test: ConnectionTest) -> None:
-    """Tell everybody who manages the organization's credentials what a test found out, each in a mail of their own."""
+    """Tell everybody who manages credentials and sees this one what a test found out, each in a mail of their own."""
+    test.hides_secret = True  # some of them may not know its name, and mails go far
     path = reverse("credential_detail", args=[credential.organization.uuid, credential.uuid])
     context = {"credential": credential, "test": test, "address": urljoin(settings.PUBLIC_URL, path)}
     subject = " ".join(render_to_string("credentials/mail/state_subject.txt", context).split())
     body = render_to_string("credentials/mail/state.txt", context)
-    people = people_with(credential.organization, Feature.SECRET_PROVIDERS, Level.MANAGE)
+    people = people_to_tell(credential, Level.MANAGE)
     get_connection().send_messages([EmailMessage(subject, body, to=[person.email]) for person in people])
 
 
 def greet(request: HttpRequest, user: User, **_arguments: Any) -> None:
-    """Tell somebody who signs in how many of the credentials that they manage fail."""
+    """Tell somebody who signs in how many fail of the credentials that they see, if their role manages them."""
     for membership in memberships_of(user):
         organization = membership.organization
         if not access_of(membership).secret_providers.manage:
             continue
-        if count := Credential.objects.for_organization(organization).failing().count():
+        failing = Credential.objects.for_organization(organization).failing()
+        if count := visible(failing, membership, Grant.READ).count():
             text = ngettext(
                 "%(count)d credential of %(organization)s fails its connection test",
                 "%(count)d credentials of %(organization)s fail their connection test",

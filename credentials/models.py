@@ -5,12 +5,11 @@ from uuid import uuid4
 
 from django.db import models
 from django.db.models import F, Q
-from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from crewadmin.redaction import Secret
 from crewadmin.sealing import SealedField
-from organizations.access import Access
+from organizations.access import Access, Feature
 from organizations.models import Membership, Organization, User
 from organizations.sharing import Grant, PersonGrant, Restrictable, RoleGrant, held, visible
 
@@ -51,6 +50,8 @@ class Health(models.TextChoices):
 
 #: A failure there says nothing about the credential itself.
 _NOT_THE_CREDENTIALS_FAULT = frozenset({Owner.NETWORK, Owner.AWS})
+#: Facts of a test that tell which secret it read.
+_OF_THE_SECRET = frozenset({"secret_name", "kms_key"})
 
 
 class Credential(Restrictable):  # type: ignore[django-manager-missing]  # of guardian's untyped reverse relations
@@ -81,6 +82,7 @@ class Credential(Restrictable):  # type: ignore[django-manager-missing]  # of gu
 
     objects = CredentialQuerySet.as_manager()
 
+    FEATURE = Feature.SECRET_PROVIDERS
     GRANTS = (Grant.READ, Grant.USE, Grant.MANAGE)
 
     class Meta:
@@ -174,6 +176,9 @@ class ConnectionTest(models.Model):
     ok = models.BooleanField(null=True)
     steps = models.JSONField(default=list)
 
+    #: Whether it keeps the secret that it read from whoever it is shown to: set by `usage.conceal`.
+    hides_secret = False
+
     class Meta:
         verbose_name = _("connection test")
         verbose_name_plural = _("connection tests")
@@ -191,10 +196,25 @@ class ConnectionTest(models.Model):
         """The provider's name, as AWS Secrets Manager."""
         return PROVIDERS[self.provider].label
 
-    @cached_property
+    @property
+    def secret_names(self) -> set[str]:
+        """The secrets that its steps name."""
+        return {step["facts"]["secret_name"] for step in self.steps if "secret_name" in step["facts"]}
+
+    @property
+    def shown_steps(self) -> list[dict[str, Any]]:
+        """The steps as stored, without what names the secret where that is kept from the reader."""
+        if not self.hides_secret:
+            return list(self.steps)
+        return [
+            step | {"facts": {name: fact for name, fact in step["facts"].items() if name not in _OF_THE_SECRET}}
+            for step in self.steps
+        ]
+
+    @property
     def failed_step(self) -> dict[str, Any] | None:
-        """The first step that failed, as stored."""
-        return next((step for step in self.steps if step["state"] == StepState.FAILED), None)
+        """The first step that failed."""
+        return next((step for step in self.shown_steps if step["state"] == StepState.FAILED), None)
 
     @property
     def health(self) -> Health:

@@ -75,7 +75,7 @@ def steps_of(test: ConnectionTest) -> list[StepView]:
     """
     is_new = test.credential is None or test.created_at - test.credential.updated_at < _PROPAGATION
     first = test.failed_step or _advised_step(test)
-    return [replace(_step_view(step, is_new=is_new), is_open=step is first) for step in test.steps]
+    return [replace(_step_view(step, is_new=is_new), is_open=step == first) for step in test.shown_steps]
 
 
 def toast_for(test: ConnectionTest) -> Toast:
@@ -121,9 +121,13 @@ def toast_for_limit(seconds: int) -> Toast:
 def _proof(test: ConnectionTest) -> str:
     """Say how far the test went."""
     facts: dict[str, str] = {}
-    for step in test.steps:
+    for step in test.shown_steps:
         facts |= step["facts"]
     passed = {step["step"] for step in test.steps if step["state"] == StepState.PASSED}
+    if Step.READ in passed and test.hides_secret:
+        return _("Signed in to account %(account)s, listed secrets and read one.") % {
+            "account": facts.get("account", "")
+        }
     if Step.READ in passed:
         return _("Signed in to account %(account)s, listed secrets and read “%(secret)s”.") % {
             "account": facts.get("account", ""),
@@ -136,7 +140,7 @@ def _proof(test: ConnectionTest) -> str:
 
 def _advised_step(test: ConnectionTest) -> dict[str, Any] | None:
     """Return the first step that did its work and still carries an advice; nothing depends on the batch."""
-    return next((step for step in test.steps if step["code"] and step["step"] != Step.BATCH), None)
+    return next((step for step in test.shown_steps if step["code"] and step["step"] != Step.BATCH), None)
 
 
 def _step_view(step: Mapping[str, Any], *, is_new: bool) -> StepView:

@@ -10,6 +10,7 @@ from crewadmin.redaction import Secret
 from crewadmin.sealing import SealError
 from organizations.audit import changing, record
 from organizations.models import AuditEvent, Organization, User
+from organizations.services.managers import changing_as_manager, managed_row
 
 from .models import Credential
 from .usage import uses_of
@@ -32,14 +33,18 @@ def add_credential(
     is_default: bool,
     import_name: str = "",
 ) -> Credential:
-    """Store a credential, its secrets sealed. Raises ValidationError (for `name`) if the name is taken."""
+    """Store a credential, its secrets sealed.
+
+    Raises ValidationError (for `name`) if the name is taken, and what `managed_row` does for the
+    default that there was.
+    """
     credential = Credential(organization=organization, provider=provider, created_by=by, is_default=is_default)
     credential.import_name = import_name
     with changing(organization):
         _take_name(credential, name)
         _take_settings(credential, config, secrets, by)
         if is_default:
-            _clear_default(organization, provider)
+            _clear_default(organization, provider, by)
         credential.save(force_insert=True)
         record(organization, by, Action.CREDENTIAL_CREATED, credential, {"provider": provider})
         if is_default:
@@ -60,11 +65,10 @@ def change_credential(
     """Store what changed, and nothing if nothing did.
 
     A change of config or secrets counts the version up: earlier test results are then shown as outdated.
-    Raises ValidationError (for `name`) if the name is taken, and Credential.DoesNotExist if it was deleted meanwhile.
+    Raises ValidationError (for `name`) if the name is taken, and what `managed_row` does.
     """
     organization = credential.organization
-    with changing(organization):
-        credential = current_row(credential)
+    with changing_as_manager(credential, by) as credential:
         changed = changed_fields(credential, name, config, secrets, is_default=is_default)
         if not changed:
             return credential
@@ -73,7 +77,7 @@ def change_credential(
             credential.version += 1
         _take_settings(credential, config, secrets, by)
         if is_default and not credential.is_default:
-            _clear_default(organization, credential.provider)
+            _clear_default(organization, credential.provider, by)
         credential.is_default, credential.import_name = is_default, import_name
         credential.save()
         record(organization, by, Action.CREDENTIAL_CHANGED, credential, {"fields": changed})
@@ -83,14 +87,13 @@ def change_credential(
 def make_default(credential: Credential, by: User | None) -> None:
     """Make a credential the one that variables get which name only its provider.
 
-    Raises Credential.DoesNotExist if it was deleted meanwhile; the default then stays where it is.
+    Raises what `managed_row` does, also for the default that there was; it then stays where it is.
     """
     organization = credential.organization
-    with changing(organization):
-        credential = current_row(credential)
+    with changing_as_manager(credential, by) as credential:
         if credential.is_default:
             return
-        _clear_default(organization, credential.provider)
+        _clear_default(organization, credential.provider, by)
         Credential.objects.filter(pk=credential.pk).update(is_default=True)
         record(organization, by, Action.CREDENTIAL_MADE_DEFAULT, credential, {"provider": credential.provider})
 
@@ -98,11 +101,10 @@ def make_default(credential: Credential, by: User | None) -> None:
 def delete_credential(credential: Credential, by: User | None) -> None:
     """Delete a credential that nothing refers to.
 
-    Raises CredentialInUseError otherwise, and Credential.DoesNotExist if it was deleted meanwhile.
+    Raises CredentialInUseError otherwise, and what `managed_row` does.
     """
     organization = credential.organization
-    with changing(organization):
-        credential = current_row(credential)
+    with changing_as_manager(credential, by) as credential:
         if uses_of(credential).exists():
             raise CredentialInUseError
         record(organization, by, Action.CREDENTIAL_DELETED, credential, {"provider": credential.provider})
@@ -153,6 +155,9 @@ def _take_settings(
     credential.updated_by = by
 
 
-def _clear_default(organization: Organization, provider: str) -> None:
-    """Take the mark from the default there is; the caller holds the organization's row."""
-    Credential.objects.filter(organization=organization, provider=provider, is_default=True).update(is_default=False)
+def _clear_default(organization: Organization, provider: str, by: User | None) -> None:
+    """Take the mark from the default there is; the caller holds the row. Raises what `managed_row` does."""
+    default = Credential.objects.for_organization(organization).filter(provider=provider, is_default=True).first()
+    if default is not None:
+        managed_row(default, by)
+        Credential.objects.filter(pk=default.pk).update(is_default=False)

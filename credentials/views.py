@@ -25,7 +25,7 @@ from .models import ConnectionTest, Credential
 from .presentation import Toast, may_pass_soon, steps_of, toast_for, toast_for_limit, toast_for_trust
 from .providers.failures import FailureCode, explain
 from .testing import HISTORY, TooManyTestsError, check_trust, run_connection_test, try_settings
-from .usage import secret_to_read, uses_of
+from .usage import conceal, secret_to_read, uses_of
 
 USES_SHOWN = 20
 #: How often the page tries again by itself after a failure that may pass, ten seconds apart.
@@ -47,8 +47,10 @@ def _may_manage(request: OrganizationRequest, credential: Credential) -> bool:
 def credential_list(request: OrganizationRequest) -> HttpResponse:
     """List the organization's credentials, how their last test went, and what can be done."""
     rows = Credential.objects.for_organization(request.organization).select_related("last_test")
+    page = page_of(listed(rows, request.membership), request.GET, "name")
+    conceal((credential.last_test for credential in page.rows), request.membership)
     context = {
-        "page": page_of(listed(rows, request.membership), request.GET, "name"),
+        "page": page,
         "hidden_count": hidden_count(Credential, request.membership),
         "can_manage": request.access.secret_providers.manage,
     }
@@ -118,15 +120,17 @@ def credential_detail(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
 def _detail_page(
     request: OrganizationRequest, credential: Credential, test_form: TestForm, test: ConnectionTest | None
 ) -> HttpResponse:
+    history = list(credential.tests.filter(ok__isnull=False).order_by("-id")[:HISTORY])
+    conceal([*history, test], request.membership)
     context = (
         _test_context(request, credential, test)
         | _uses(request, credential)
         | {
             "again": _next_try(test, None) if test and test.pk == credential.last_test_id else 0,
             "secret_name": "",
-            "history": credential.tests.filter(ok__isnull=False).order_by("-id")[:HISTORY],
+            "history": history,
             "test_form": test_form,
-            "access": who_has_access(credential, Feature.SECRET_PROVIDERS),
+            "access": who_has_access(credential),
         }
     )
     return render(request, "credentials/detail.html", context, status=422 if test_form.is_bound else 200)
@@ -183,7 +187,6 @@ def credential_access(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     credential = _credential(request, uuid, Grant.MANAGE)
     organization = request.organization.uuid
     place = Place(
-        Feature.SECRET_PROVIDERS,
         back_url=reverse("credential_detail", args=[organization, uuid]),
         list_url=reverse("credential_list", args=[organization]),
     )
@@ -226,7 +229,9 @@ def credential_test(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
         test = run_connection_test(credential, request.user, secret_name)
     except TooManyTestsError as error:
         toast, status, seconds = toast_for_limit(error.seconds), 429, error.seconds
+        conceal([credential.last_test], request.membership)
     else:
+        conceal([test], request.membership)
         toast, again = toast_for(test), _next_try(test, form.cleaned_data["again"])
     on_detail = "secret_name" in request.POST
     if request.htmx:

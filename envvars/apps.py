@@ -10,9 +10,9 @@ class EnvvarsConfig(AppConfig):
     verbose_name = "Variables and automations"
 
     def ready(self) -> None:
-        """Answer the question that a lower layer asks: what uses this credential?"""
+        """Answer the question that a lower layer asks: what uses this credential, or refers to this secret?"""
         from credentials import usage
 
         from .models import EnvironmentVariable
 
-        usage.answered_by(EnvironmentVariable.objects.using_credential)
+        usage.answered_by(EnvironmentVariable.objects)

@@ -1,5 +1,6 @@
 """Environment variables and the automations that receive them: the rows."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, ClassVar
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ from credentials.models import Credential
 from credentials.providers import PROVIDERS
 from credentials.providers.base import VersionStage
 from crewadmin.sealing import SealedField
+from organizations.access import Feature
 from organizations.models import Organization, User
 from organizations.sharing import PersonGrant, Restrictable, RoleGrant
 
@@ -36,6 +38,10 @@ class VariableQuerySet(models.QuerySet["EnvironmentVariable"]):
         if credential.is_default:
             uses |= Q(source=EnvironmentVariable.Source.PROVIDER_DEFAULT, provider=credential.provider)
         return EnvironmentVariable.objects.for_organization(credential.organization).filter(uses)
+
+    def naming_secrets(self, organization: Organization, names: Collection[str]) -> "VariableQuerySet":
+        """Return the variables that refer to any of these secrets, once for each."""
+        return self.for_organization(organization).filter(secret_references__secret_name__in=names)
 
 
 class EnvironmentVariable(Restrictable):  # type: ignore[django-manager-missing]  # of guardian's untyped reverse relations
@@ -69,6 +75,8 @@ class EnvironmentVariable(Restrictable):  # type: ignore[django-manager-missing]
     updated_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", editable=False)
 
     objects = VariableQuerySet.as_manager()
+
+    FEATURE = Feature.ENVIRONMENT_VARIABLES
 
     if TYPE_CHECKING:
         #: Whether the member who asked may be told its credential's name: set by `views.shared.shown_variables`.
@@ -192,6 +200,8 @@ class Automation(Restrictable):  # type: ignore[django-manager-missing]  # of gu
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = AutomationQuerySet.as_manager()
+
+    FEATURE = Feature.ENVIRONMENT_VARIABLES
 
     class Meta:
         verbose_name = _("automation")

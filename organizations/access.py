@@ -152,15 +152,6 @@ def access_of(membership: Membership) -> Access:
     return Access(**levels, owner=membership.role.kind == Role.Kind.OWNER)
 
 
-def people_with(organization: Organization, feature: Feature, level: Level) -> list[User]:
-    """Return the active members who have at least this level, in the order in which they joined."""
-    memberships = Membership.objects.filter(
-        organization=organization, state=Membership.State.ACTIVE, user__is_active=True
-    ).select_related("user", "role")
-    levels = {role: levels_of(role)[feature] for role in {membership.role for membership in memberships}}
-    return [membership.user for membership in memberships.order_by("pk") if levels[membership.role] >= level]
-
-
 # --- Rules of views -------------------------------------------------------------------------------------------------
 class Audience(StrEnum):
     """Who a URL is for, before any level is asked."""

@@ -13,7 +13,7 @@ from .models import AuditEvent, Invitation, Membership, Organization, Role, User
 from .presentation import sentence_of
 from .services.members import suspend
 from .services.owners import LastOwnerError
-from .services.people import end_sessions
+from .services.sessions import sign_out_everywhere
 from .support import confirmed
 
 
@@ -56,7 +56,7 @@ class UserAdmin(ReadOnlyAdmin):
         if isinstance(asked, HttpResponse):
             return asked
         for user in asked:
-            end_sessions(user, request.user)  # type: ignore[arg-type]  # staff are signed in
+            sign_out_everywhere(user, request.user)  # type: ignore[arg-type]  # staff are signed in
             self.message_user(request, gettext("%(name)s was signed out everywhere.") % {"name": user})
         return None
 

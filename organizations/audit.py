@@ -51,6 +51,7 @@ DETAIL_NAMES = frozenset(
         "previous_role",
         "levels",
         "members",
+        "successor",  # the role that those members have now
     }
 )
 

@@ -28,6 +28,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext_lazy as _
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
+from .access import Feature
 from .models import Membership, Organization, Role, User
 
 
@@ -48,6 +49,8 @@ class Restrictable(models.Model):
 
     restricted = models.BooleanField(_("restricted"), default=False, editable=False)
 
+    #: What its model belongs to: the level that is asked first.
+    FEATURE: ClassVar[Feature]
     #: What can be granted on it.
     GRANTS: ClassVar[tuple[Grant, ...]] = (Grant.READ, Grant.MANAGE)
 
@@ -146,6 +149,19 @@ def may(membership: Membership, row: Restrictable, grant: Grant) -> bool:
     """Whether a member has a grant on one object now."""
     model = type(row)
     return visible(model._default_manager.filter(pk=row.pk), membership, grant).exists()
+
+
+def reaching(row: Restrictable, *grants: Grant) -> Q:
+    """Return the condition for the memberships that have one of the grants on an object of their organization."""
+    if not row.restricted:
+        return Q(organization=row.organization_id)
+    model = type(row)
+    wanted = [_codename(model, grant) for grant in {*grants, Grant.MANAGE}]
+    to_people = _table(model, Membership).filter(content_object=row, permission__codename__in=wanted)
+    to_roles = _table(model, Role).filter(content_object=row, permission__codename__in=wanted)
+    return Q(organization=row.organization_id) & (
+        Q(role__kind=Role.Kind.OWNER) | Q(pk__in=to_people.values("membership")) | Q(role__in=to_roles.values("role"))
+    )
 
 
 def hidden_count(model: type[Restrictable], membership: Membership) -> int:

@@ -1,4 +1,4 @@
-"""The "Who has access" panel: which people reach an object, to do what, and why."""
+"""Who reaches an object: the "Who has access" panel, which says to do what and why; and who is told of it by mail."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 from django.db.models import Case, IntegerField, Q, When
 from django.utils.translation import gettext as _
 
-from .access import Feature, Level, levels_by_role
-from .models import Membership, Role
-from .sharing import Grant, Grants, Restrictable, Share, grants_of
+from .access import Level, levels_by_role
+from .models import Membership, Role, User
+from .sharing import Grant, Grants, Restrictable, Share, grants_of, reaching
 
 #: How many people the panel lists; the rest is a number.
 MOST = 50
@@ -32,16 +32,31 @@ class WhoHasAccess:
     more: int
 
 
-def who_has_access(row: Restrictable, feature: Feature) -> WhoHasAccess:
+def who_has_access(row: Restrictable) -> WhoHasAccess:
     """Return the active members who reach an object, owners first. At most six queries, however many people there are.
 
-    `feature` is the one that the object belongs to: its level in a role caps what was granted.
+    The level that a role has for the object's feature caps what was granted.
     """
-    levels = levels_by_role(row.organization, feature)
+    levels = levels_by_role(row.organization, row.FEATURE)
     shares = [one for one in grants_of(row) if _effect(row, one, levels)] if row.restricted else []
     found = _members(row, levels, shares)
     people = [_person(row, member, levels, shares) for member in found[:MOST]]
     return WhoHasAccess(people, max(0, found.count() - MOST) if len(people) == MOST else 0)
+
+
+def people_to_tell(row: Restrictable, level: Level) -> list[User]:
+    """Return the active members who see an object and whose role has at least this level, in the order they joined.
+
+    A restricted object is told only to whom it was shared with, and to owners, whatever other roles may manage.
+    """
+    levels = levels_by_role(row.organization, row.FEATURE)
+    members = Membership.objects.filter(
+        reaching(row, Grant.READ),
+        role__in=[role for role, own in levels.items() if own >= level],
+        state=Membership.State.ACTIVE,
+        user__is_active=True,
+    )
+    return [member.user for member in members.select_related("user").order_by("pk")]
 
 
 def effect_of(row: Restrictable, grants: Grants, level: Level) -> Grants:

@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 PASSWORD = "walk the whole path once"  # noqa: S105 - of the demo's people, printed at every start
 OWNER, MEMBER, SUPPORT = "owner@example.com", "member@example.com", "support@example.com"
+KEEPER, INVITED = "vaults@example.com", "invited@example.com"
 
 
 def main() -> int:
@@ -57,13 +58,19 @@ def prepare() -> str | None:
 
 
 def create_people() -> None:
-    """Create the demo organization with an owner, a member and a support person, unless anybody is there already."""
+    """Create the demo organization and its people, unless anybody is there already.
+
+    An owner, a member, somebody with a role of the organization's own, somebody who is invited, and support staff.
+    """
     from django.contrib.auth.models import Permission
     from django.db.models import Q
 
+    from organizations.access import Feature, Level
     from organizations.models import Role, User
+    from organizations.services.invitations import invite
     from organizations.services.members import add_member
     from organizations.services.organizations import create_organization
+    from organizations.services.roles import add_role
 
     if User.objects.exists():
         return
@@ -71,7 +78,12 @@ def create_people() -> None:
     member = User.objects.create_user(MEMBER, PASSWORD, name="Max Member")
     support = User.objects.create_user(SUPPORT, PASSWORD, name="Sam Support", is_staff=True)
     organization = create_organization("Acme Robotics", "acme", owner)
-    add_member(organization, member, organization.roles.get(kind=Role.Kind.MEMBER), by=owner)
+    member_role = organization.roles.get(kind=Role.Kind.MEMBER)
+    add_member(organization, member, member_role, by=owner)
+    levels = {Feature.SECRET_PROVIDERS: Level.MANAGE, Feature.ENVIRONMENT_VARIABLES: Level.READ}
+    vaults = add_role(organization, owner, name="Vault keepers", levels=levels)
+    add_member(organization, User.objects.create_user(KEEPER, PASSWORD, name="Vera Vault"), vaults, by=owner)
+    invite(organization, owner, email=INVITED, role=member_role)
     apps = ("organizations", "credentials", "envvars")
     may = Q(codename__startswith="view_") | Q(codename__in=("retest_credential", "suspend_membership", "end_sessions"))
     support.user_permissions.set(Permission.objects.filter(may, content_type__app_label__in=apps))
@@ -84,6 +96,7 @@ crewadmin runs at {url}   (Ctrl-C ends it)
 
   Sign in as   {OWNER}     the owner of Acme Robotics
                {MEMBER}    a member: environment variables, no credentials
+               {KEEPER}    a role of their own: credentials, and variables to look at
                {SUPPORT}   support staff: {url}/support/
   Password     {PASSWORD}
 

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from organizations.audit import changing, record
 from organizations.models import AuditEvent, Organization, User
+from organizations.services.managers import changing_as_manager
 
 from ..models import Automation, EnvironmentVariable
 
@@ -31,11 +32,10 @@ def change_automation(
 ) -> Automation:
     """Store what changed.
 
-    Raises ValidationError if the name or short name is taken, and Automation.DoesNotExist if it was deleted meanwhile.
+    Raises ValidationError if the name or short name is taken, and what `managed_row` does.
     """
     organization = automation.organization
-    with changing(organization):
-        automation = Automation.objects.get(pk=automation.pk)
+    with changing_as_manager(automation, by) as automation:
         receives = set(variables)
         before = {"name": automation.name, "slug": automation.slug, "variables": set(automation.variables.all())}
         after = {"name": name, "slug": slug, "variables": receives}
@@ -50,9 +50,8 @@ def change_automation(
 
 
 def delete_automation(automation: Automation, by: User | None) -> None:
-    """Delete an automation; its variables stay. Raises Automation.DoesNotExist if it was deleted meanwhile."""
-    with changing(automation.organization):
-        automation = Automation.objects.select_related("organization").get(pk=automation.pk)
+    """Delete an automation; its variables stay. Raises what `managed_row` does."""
+    with changing_as_manager(automation, by) as automation:
         record(automation.organization, by, Action.AUTOMATION_DELETED, automation)
         automation.delete()
 

@@ -17,8 +17,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from crewadmin.redaction import Secret
-from organizations.audit import changing, record
+from organizations.audit import record
 from organizations.models import AuditEvent, User
+from organizations.services.managers import changing_as_manager
 
 from ..models import Automation, ServiceToken
 
@@ -43,9 +44,10 @@ def add_token(
 ) -> tuple[ServiceToken, Secret[str]]:
     """Store a token and return it with its text, which nobody can get again. `uuid` becomes the row's.
 
-    Raises TokenGivenError for a `uuid` that is taken, and ValidationError if the automation has its most already.
+    Raises TokenGivenError for a `uuid` that is taken, ValidationError if the automation has its most already, and what
+    `managed_row` does.
     """
-    with changing(automation.organization):
+    with changing_as_manager(automation, by) as automation:
         _refuse_more(automation, uuid)
         token, text = _new_token(automation, by, name, lifetime, uuid)
         record(automation.organization, by, Action.TOKEN_CREATED, token)
@@ -58,10 +60,9 @@ def rotate_token(
     """Store a successor with the same name and lifetime; the old one ends after `overlap`, unless it ends earlier.
 
     Raises TokenGivenError for a `uuid` that is taken, ValidationError if the automation has its most already or the
-    token does not work any more, and ServiceToken.DoesNotExist if it was deleted meanwhile.
+    token does not work any more, ServiceToken.DoesNotExist if it was deleted meanwhile, and what `managed_row` does.
     """
-    automation = token.automation
-    with changing(automation.organization):
+    with changing_as_manager(token.automation, by) as automation:
         _refuse_more(automation, uuid)
         token = ServiceToken.objects.get(pk=token.pk)
         if not token.works:
@@ -74,8 +75,8 @@ def rotate_token(
 
 
 def revoke_token(token: ServiceToken, by: User | None) -> None:
-    """End a token at once; one that was revoked before stays as it is."""
-    with changing(token.organization):
+    """End a token at once; one that was revoked before stays as it is. Raises what `managed_row` does."""
+    with changing_as_manager(token.automation, by):
         if ServiceToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
             record(token.organization, by, Action.TOKEN_REVOKED, token)
 

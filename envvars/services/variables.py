@@ -12,6 +12,7 @@ from credentials.providers.base import VersionStage
 from crewadmin.sealing import SealError
 from organizations.audit import changing, record
 from organizations.models import AuditEvent, Organization, User
+from organizations.services.managers import changing_as_manager
 
 from ..models import Automation, EnvironmentVariable, SecretReference
 from ..names import reason_to_ask, reason_to_refuse
@@ -68,11 +69,10 @@ def change_variable(
 ) -> EnvironmentVariable:
     """Store what changed; a direct value without text keeps the stored one.
 
-    Raises ValidationError as `add_variable` does, and EnvironmentVariable.DoesNotExist if the variable itself was.
+    Raises ValidationError as `add_variable` does, and what `managed_row` does.
     """
     organization = variable.organization
-    with changing(organization):
-        variable = EnvironmentVariable.objects.get(pk=variable.pk)
+    with changing_as_manager(variable, by) as variable:
         moved = set(variable.automations.all()) != set(automations)
         changed = changed_fields(
             variable,
@@ -94,12 +94,8 @@ def change_variable(
 
 
 def delete_variable(variable: EnvironmentVariable, by: User | None) -> None:
-    """Delete a variable; automations that had it no longer receive it.
-
-    Raises EnvironmentVariable.DoesNotExist if it was deleted meanwhile.
-    """
-    with changing(variable.organization):
-        variable = EnvironmentVariable.objects.select_related("organization").get(pk=variable.pk)
+    """Delete a variable; automations that had it no longer receive it. Raises what `managed_row` does."""
+    with changing_as_manager(variable, by) as variable:
         record(variable.organization, by, Action.VARIABLE_DELETED, variable)
         variable.delete()
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from crewadmin.pagination import page_of
-from organizations.access import Feature, OrganizationRequest, freshly_proven
+from organizations.access import OrganizationRequest, freshly_proven
 from organizations.sharing import Grant, hidden_count, listed
 from organizations.views.sharing import Place, sharing_page
 from organizations.who_has_access import who_has_access
@@ -88,7 +88,7 @@ def _automation_page(request: OrganizationRequest, automation: Automation, conte
         "rows": [(row, source_name(row, request.access), outcomes.get(row.key)) for row in rows[:VARIABLES_SHOWN]],
         "shown_count": shown_count,
         "hidden_count": automation.variables.count() - shown_count,
-        "access": who_has_access(automation, Feature.ENVIRONMENT_VARIABLES),
+        "access": who_has_access(automation),
         "tokens": tokens.working(),
         "ended_tokens": tokens.ended()[:ENDED_TOKENS_SHOWN],
         "can_manage": request.access.environment_variables.manage and automation.managed,
@@ -134,7 +134,6 @@ def automation_access(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     automation = automation_of(request, uuid, Grant.MANAGE)
     organization = request.organization.uuid
     place = Place(
-        Feature.ENVIRONMENT_VARIABLES,
         back_url=reverse("automation_detail", args=[organization, uuid]),
         list_url=reverse("automation_list", args=[organization]),
     )

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from crewadmin.pagination import page_of
-from organizations.access import Feature, OrganizationRequest, freshly_proven
+from organizations.access import OrganizationRequest, freshly_proven
 from organizations.sharing import Grant, hidden_count, visible, with_shown
 from organizations.views.sharing import Place, sharing_page
 
@@ -95,7 +95,6 @@ def variable_access(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     variable = variable_of(request, uuid, Grant.MANAGE)
     organization = request.organization.uuid
     place = Place(
-        Feature.ENVIRONMENT_VARIABLES,
         back_url=reverse("variable_edit", args=[organization, uuid]),
         list_url=reverse("variable_list", args=[organization]),
     )

@@ -58,8 +58,8 @@ def change_role(role: Role, by: User | None, *, name: str, levels: Levels) -> Ro
             role.name = name
             role.save(update_fields=["name"])
         set_levels(role, changed)
-        fields = (["name"] if renamed else []) + [str(feature) for feature in changed]
-        record(organization, by, Action.ROLE_CHANGED, role, {"fields": fields, "levels": _in_the_log(changed)})
+        details = {"fields": ["name"] if renamed else [], "levels": _in_the_log(changed)}
+        record(organization, by, Action.ROLE_CHANGED, role, details)
     return role
 
 
@@ -81,7 +81,7 @@ def delete_role(role: Role, by: User | None, *, successor: Role | None = None) -
         if members and successor is not None:
             successor = organization.roles.exclude(pk=role.pk).get(pk=successor.pk)
             role.memberships.update(role=successor)
-            details["role"] = successor.name
+            details["successor"] = successor.name
         record(organization, by, Action.ROLE_DELETED, role, details)
         role.delete()
         role.group.delete()

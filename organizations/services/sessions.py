@@ -7,10 +7,12 @@ from datetime import datetime
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.db import models, transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from ..models import User
+from ..audit import changing, record
+from ..models import AuditEvent, Organization, User
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,17 @@ def end_sessions(user: User, *, but: str | None = None) -> int:
         UserSession.objects.filter(user=user).exclude(session_key=but or "").values_list("session_key", flat=True)
     )
     return _end(keys)
+
+
+@transaction.atomic
+def sign_out_everywhere(user: User, by: User | None) -> None:
+    """End all sessions of somebody else, those that nobody listed too; every organization they belong to is told."""
+    User.objects.filter(pk=user.pk).update(session_epoch=F("session_epoch") + 1)
+    end_sessions(user)
+    # In the order of their numbers: two of these at once must not wait for each other.
+    for organization in list(Organization.objects.filter(memberships__user=user).order_by("pk")):
+        with changing(organization):
+            record(organization, by, AuditEvent.Action.MEMBER_SESSIONS_ENDED, user)
 
 
 @transaction.atomic

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from typing import TypeVar
 
-from ..audit import changing, record
+from ..audit import record
 from ..models import AuditEvent, Membership, Role
 from ..sharing import Grant, Holder, Restrictable, forget_grants, set_grants
+from .managers import changing_as_manager
 
 Action = AuditEvent.Action
 R = TypeVar("R", bound=Restrictable)
@@ -18,10 +19,9 @@ class NotRestrictedError(Exception):
 def restrict(row: R, by: Membership) -> R:
     """Restrict an object to owners and to whoever restricts it, who keeps managing it.
 
-    Raises the model's DoesNotExist if it was deleted meanwhile.
+    Raises what `managed_row` does.
     """
-    with changing(row.organization):
-        row = _current(row)
+    with changing_as_manager(row, by.user) as row:
         if row.restricted:
             return row
         _set_restricted(row, restricted=True)
@@ -34,10 +34,9 @@ def restrict(row: R, by: Membership) -> R:
 def lift(row: R, by: Membership) -> R:
     """Give an object back to everybody whose role has the level; what was granted on it is forgotten.
 
-    Raises the model's DoesNotExist if it was deleted meanwhile.
+    Raises what `managed_row` does.
     """
-    with changing(row.organization):
-        row = _current(row)
+    with changing_as_manager(row, by.user) as row:
         if not row.restricted:
             return row
         _set_restricted(row, restricted=False)
@@ -49,12 +48,11 @@ def lift(row: R, by: Membership) -> R:
 def share(row: R, by: Membership, holder: Holder, grants: Iterable[Grant]) -> None:
     """Make these the grants of a member or role on a restricted object, in place of earlier ones; none takes them away.
 
-    Raises NotRestrictedError if the restriction was lifted meanwhile, DoesNotExist if the object was deleted, and
-    ValueError for a holder of another organization.
+    Raises NotRestrictedError if the restriction was lifted meanwhile, ValueError for a holder of another organization,
+    and what `managed_row` does.
     """
     grants = frozenset(grants)
-    with changing(row.organization):
-        row = _current(row)
+    with changing_as_manager(row, by.user) as row:
         if not row.restricted:
             raise NotRestrictedError
         set_grants(row, holder, grants, by.user)
@@ -66,11 +64,6 @@ def share(row: R, by: Membership, holder: Holder, grants: Iterable[Grant]) -> No
             row,
             {"holder": name, "grants": sorted(map(str, grants))},
         )
-
-
-def _current(row: R) -> R:
-    """Return the row as it is now; the caller holds the organization's row."""
-    return type(row)._default_manager.select_related("organization").get(pk=row.pk)
 
 
 def _set_restricted(row: Restrictable, *, restricted: bool) -> None:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from crewadmin.forms import TextField
 
-from ..access import Feature, Level, OrganizationRequest, levels_by_role
+from ..access import Level, OrganizationRequest, levels_by_role
 from ..models import Membership, public_id
 from ..services import sharing as services
 from ..sharing import Grant, Grants, Holder, Restrictable, Share, active_holders, grants_of, may
@@ -26,9 +26,8 @@ MOST_OFFERED = 200
 
 @dataclass(frozen=True)
 class Place:
-    """Where a kind of object lives: its feature, and the addresses that the page leads to."""
+    """Where a kind of object lives: the addresses that the page leads to."""
 
-    feature: Feature
     back_url: str
     list_url: str
 
@@ -44,9 +43,9 @@ class ShareForm(forms.Form):
     )
     grants = forms.ChoiceField(label=gettext_lazy("May"))
 
-    def __init__(self, data: Any, row: Restrictable, feature: Feature) -> None:
+    def __init__(self, data: Any, row: Restrictable) -> None:
         super().__init__(data)
-        self.row, self.feature = row, feature
+        self.row = row
         self.people, self.roles = active_holders(row.organization)
         self.fields["grants"].choices = [  # type: ignore[attr-defined]  # a ChoiceField
             (_value(grants), in_words(grants)) for grants in _offered(row)
@@ -82,7 +81,7 @@ class ShareForm(forms.Form):
         holder, grants = cleaned.get("holder"), cleaned.get("grants")
         if holder and grants:
             role = holder.role if isinstance(holder, Membership) else holder
-            level: Level = levels_by_role(self.row.organization, self.feature)[role.pk]
+            level: Level = levels_by_role(self.row.organization, self.row.FEATURE)[role.pk]
             if not grants <= effect_of(self.row, grants, level):
                 self.add_error(
                     "grants",
@@ -115,7 +114,7 @@ def sharing_page(request: OrganizationRequest, row: Restrictable, place: Place) 
 
     `remove` names a share by the public id of its holder. The caller has checked that the member manages the object.
     """
-    form = ShareForm(request.POST if "share" in request.POST else None, row, place.feature)
+    form = ShareForm(request.POST if "share" in request.POST else None, row)
     if request.method == "POST":
         if form.is_bound and not form.is_valid():
             return _page(request, row, place, form, status=422)
@@ -158,7 +157,7 @@ def _page(
         "row": row,
         "place": place,
         "form": form,
-        "access": who_has_access(row, place.feature),
+        "access": who_has_access(row),
         "shares": [(share, in_words(share.grants)) for share in grants_of(row)] if row.restricted else [],
     }
     return render(request, "organizations/sharing.html", context, status=status)

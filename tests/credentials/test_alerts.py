@@ -13,12 +13,13 @@ from credentials.alerts import note_outcome
 from credentials.models import ConnectionTest, Credential
 from credentials.testing import run_connection_test
 from organizations.access import Feature, Level, set_levels
-from organizations.models import Membership, Organization, User
+from organizations.models import Membership, Organization, Role, User
 from organizations.services.members import add_member
 from organizations.services.roles import create_role
+from organizations.sharing import Grant
 from sandbox import seed
 from sandbox.aws import Sandbox
-from tests.builders import store_credential
+from tests.builders import restrict_to, store_credential, store_reference
 from tests.conftest import PASSWORD
 from tests.pages import html_of, toasts_of
 
@@ -77,6 +78,17 @@ def test_the_mail_says_why_what_to_do_and_where_and_carries_no_key(working: Cred
         assert text not in message.body
 
 
+def test_the_mail_does_not_name_the_secret_that_was_read(
+    acme: Organization, working: Credential, sandbox: Sandbox
+) -> None:
+    store_reference(acme, "DATABASE_PASSWORD", seed.DATABASE.name, working)
+    sandbox.delete_secret(seed.DATABASE.name)
+    run_connection_test(working, None)
+    (message,) = mail.outbox
+    assert "The secret is marked for deletion" in message.body
+    assert seed.DATABASE.name not in message.body
+
+
 def test_everybody_who_manages_credentials_is_told_in_a_mail_of_their_own(
     working: Credential, bob: User, carol: User, erin: User, mallory: User, umbrella: Organization, sandbox: Sandbox
 ) -> None:
@@ -100,6 +112,47 @@ def test_a_deactivated_person_is_not_told(working: Credential, erin: User, sandb
     sandbox.detach_policy()
     run_connection_test(working, None)
     assert [message.recipients() for message in mail.outbox] == [["alice@acme.example"]]
+
+
+@pytest.fixture
+def alice_(alice: User, acme: Organization) -> Membership:
+    return alice.memberships.select_related("role", "organization", "user").get()
+
+
+@pytest.mark.parametrize(
+    ("grants", "is_told"),
+    [([], False), ([Grant.USE], False), ([Grant.READ], True), ([Grant.MANAGE], True)],
+    ids=["nothing", "use", "read", "manage"],
+)
+def test_of_a_restricted_credential_only_those_are_told_who_see_it(
+    working: Credential, alice_: Membership, erin: User, sandbox: Sandbox, grants: list[Grant], is_told: bool
+) -> None:
+    restrict_to(working, alice_, {erin: grants})
+    sandbox.detach_policy()
+    run_connection_test(working, None)
+    erins = [["erin@acme.example"]] if is_told else []
+    assert [message.recipients() for message in mail.outbox] == [["alice@acme.example"], *erins]
+    assert bool(notices(sign_in_by_page(erin))) is is_told
+
+
+def test_a_restricted_credential_is_told_to_the_members_of_a_role_it_was_shared_with(
+    acme: Organization, working: Credential, alice_: Membership, erin: User, bob: User, sandbox: Sandbox
+) -> None:
+    roles = [acme.roles.get(name="Credential managers"), acme.roles.get(kind=Role.Kind.MEMBER)]
+    restrict_to(working, alice_, {role: [Grant.READ] for role in roles})
+    sandbox.detach_policy()
+    run_connection_test(working, None)
+    assert [message.recipients() for message in mail.outbox] == [["alice@acme.example"], ["erin@acme.example"]]
+
+
+def test_a_credential_shared_with_somebody_whose_role_does_not_manage_is_not_told(
+    working: Credential, alice_: Membership, carol: User, sandbox: Sandbox
+) -> None:
+    restrict_to(working, alice_, {carol: [Grant.MANAGE]})
+    sandbox.detach_policy()
+    run_connection_test(working, None)
+    assert [message.recipients() for message in mail.outbox] == [["alice@acme.example"]]
+    assert notices(sign_in_by_page(carol)) == []
 
 
 def test_whoever_sets_a_credential_up_is_not_mailed_what_the_page_says(
@@ -192,6 +245,18 @@ def test_whoever_manages_credentials_sees_at_sign_in_how_many_fail(
     assert f'<a href="{reverse("credential_list", args=[acme.uuid])}">1 credential of Acme' in html_of(page)
     run_connection_test(store_credential(acme, alice), None)
     assert notices(sign_in_by_page(erin)) == ["2 credentials of Acme fail their connection test"]
+
+
+def test_the_notice_counts_only_what_somebody_sees(
+    acme: Organization, alice: User, alice_: Membership, working: Credential, erin: User, sandbox: Sandbox
+) -> None:
+    hidden = store_credential(acme, alice)
+    restrict_to(hidden, alice_)
+    sandbox.detach_policy()
+    for credential in (working, hidden):
+        run_connection_test(credential, None)
+    assert notices(sign_in_by_page(alice)) == ["2 credentials of Acme fail their connection test"]
+    assert notices(sign_in_by_page(erin)) == ["1 credential of Acme fails its connection test"]
 
 
 def test_a_credential_changed_since_its_test_is_not_counted(alice: User, working: Credential, sandbox: Sandbox) -> None:

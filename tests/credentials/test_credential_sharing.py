@@ -10,10 +10,12 @@ from django.urls import reverse
 from credentials.models import Credential
 from credentials.testing import run_connection_test
 from credentials.usage import secret_to_read, uses_of
+from envvars.models import EnvironmentVariable
 from organizations.access import Feature, Level, set_levels
 from organizations.models import Membership, Organization, User
 from organizations.services.members import add_member
 from organizations.services.roles import create_role
+from organizations.services.sharing import share
 from organizations.sharing import Grant
 from sandbox import seed
 from sandbox.aws import Sandbox
@@ -65,11 +67,17 @@ def test_the_list_leaves_out_what_is_hidden_and_says_so(
         assert "hidden from you" not in text_of(page)
 
 
-def test_an_empty_list_says_what_is_hidden(
-    acme: Organization, alice_: Membership, carol: User, aws_prod: Credential, sign_in: SignIn
+def test_a_list_of_which_everything_is_hidden_does_not_say_that_there_is_nothing(
+    acme: Organization, alice_: Membership, carol: User, erin: User, aws_prod: Credential, sign_in: SignIn
 ) -> None:
     restrict_to(aws_prod, alice_)
-    assert "1 more is hidden from you." in text_of(sign_in(carol).get(list_of(acme)))
+    for user, may_add in ((carol, False), (erin, True)):
+        words = text_of(page := sign_in(user).get(list_of(acme)))
+        assert "No credentials that you can see" in words
+        assert "No credentials yet" not in words
+        assert "Connect your first vault" not in words
+        assert "1 is hidden from you." in words
+        assert (reverse("credential_add", args=[acme.uuid]) in html_of(page)) is may_add
 
 
 def test_a_row_offers_only_what_the_member_may_do(
@@ -160,6 +168,80 @@ def test_a_test_reads_no_secret_of_a_restricted_variable(
     store_reference(acme, "B_SECOND", seed.DATABASE.name, aws_prod)
     assert secret_to_read(aws_prod) == seed.DATABASE.name
     assert uses_of(aws_prod).count() == 2
+
+
+@pytest.fixture
+def since_restricted(
+    acme: Organization, alice: User, alice_: Membership, aws_prod: Credential, sandbox: Sandbox
+) -> EnvironmentVariable:
+    """A variable whose secret was read by tests that passed and failed, and that was restricted after them."""
+    variable = store_reference(acme, "DATABASE_PASSWORD", f"{seed.DATABASE.name}#password", aws_prod)
+    run_connection_test(aws_prod, alice)
+    actions = ["secretsmanager:ListSecrets", "secretsmanager:DescribeSecret"]
+    sandbox.set_policy(seed.policy({"Effect": "Allow", "Action": actions, "Resource": "*"}))
+    run_connection_test(aws_prod, None)
+    restrict_to(variable, alice_)
+    return variable
+
+
+def pages_with_tests(client: Client, credential: Credential) -> str:
+    """The list, and the credential's page with each of its tests."""
+    pages = [client.get(list_of(credential.organization)), client.get(address("credential_detail", credential))]
+    for test in credential.tests.all():
+        pages.append(client.get(address("credential_detail", credential), {"test": str(test.uuid)}))
+    assert {page.status_code for page in pages} == {200}
+    return " ".join(html_of(page) for page in pages)
+
+
+def test_earlier_tests_do_not_name_the_secret_of_a_variable_that_is_restricted_since(
+    alice: User, carol: User, erin: User, aws_prod: Credential, since_restricted: EnvironmentVariable, sign_in: SignIn
+) -> None:
+    for user in (carol, erin):
+        pages = pages_with_tests(sign_in(user), aws_prod)
+        assert seed.DATABASE.name not in pages
+        assert "This credential may not read the secret" in pages
+    assert f"This credential may not read {seed.DATABASE.name}" in pages_with_tests(sign_in(alice), aws_prod)
+
+
+def test_whoever_sees_a_variable_is_told_which_secret_was_read(
+    alice_: Membership,
+    erin: User,
+    carol: User,
+    since_restricted: EnvironmentVariable,
+    aws_prod: Credential,
+    sign_in: SignIn,
+) -> None:
+    share(since_restricted, alice_, erin.memberships.get(), [Grant.READ])
+    assert seed.DATABASE.name in pages_with_tests(sign_in(erin), aws_prod)
+    assert seed.DATABASE.name not in pages_with_tests(sign_in(carol), aws_prod)
+
+
+def test_a_variable_that_is_gone_tells_its_secret_to_owners_only(
+    alice: User, erin: User, aws_prod: Credential, since_restricted: EnvironmentVariable, sign_in: SignIn
+) -> None:
+    since_restricted.delete()
+    assert seed.DATABASE.name not in pages_with_tests(sign_in(erin), aws_prod)
+    assert seed.DATABASE.name in pages_with_tests(sign_in(alice), aws_prod)
+
+
+def test_whoever_names_the_secret_of_a_test_sees_it_unless_only_hidden_variables_refer_to_it(
+    alice: User,
+    carol: User,
+    erin: User,
+    aws_prod: Credential,
+    since_restricted: EnvironmentVariable,
+    sandbox: Sandbox,
+    sign_in: SignIn,
+) -> None:
+    sandbox.reset()
+    test = address("credential_test", aws_prod)
+    page = sign_in(erin).post(test, {"secret_name": seed.OPENAI_KEY.name}, follow=True)
+    assert f"read “{seed.OPENAI_KEY.name}”" in toasts_of(page)[0].detail
+    assert seed.OPENAI_KEY.name in pages_with_tests(sign_in(erin), aws_prod)
+    assert seed.OPENAI_KEY.name not in pages_with_tests(sign_in(carol), aws_prod)
+    page = sign_in(erin).post(test, {"secret_name": seed.DATABASE.name}, follow=True)
+    assert toasts_of(page)[0].detail.endswith("listed secrets and read one.")
+    assert seed.DATABASE.name not in pages_with_tests(sign_in(erin), aws_prod)
 
 
 def test_naming_the_secret_of_a_test_needs_manage_on_the_credential(

@@ -47,6 +47,16 @@ def test_the_list_leaves_out_what_is_hidden_and_says_so(
         assert "Invoice crew restricted" in rows_of(sign_in(user).get(listing))[0]
 
 
+def test_a_list_of_which_everything_is_hidden_does_not_say_that_there_is_nothing(
+    acme: Organization, alice_: Membership, bob: User, crew: Automation, sign_in: SignIn
+) -> None:
+    restrict_to(crew, alice_)
+    words = text_of(sign_in(bob).get(reverse("automation_list", args=[acme.uuid])))
+    assert "No automations that you can see" in words
+    assert "No automations yet" not in words
+    assert "1 is hidden from you." in words
+
+
 def test_a_row_offers_only_what_the_member_may_do(
     acme: Organization, alice_: Membership, bob: User, crew: Automation, sign_in: SignIn
 ) -> None:
@@ -88,6 +98,7 @@ def test_an_automation_of_hidden_variables_alone_can_be_checked(
 ) -> None:
     restrict_to(store_direct(acme, "PAYROLL", "x", [crew]), alice_)
     page = sign_in(bob).get(address("automation_detail", crew))
+    assert "1 is hidden from you." in text_of(page)
     assert "Check all values" in text_of(page)
     assert "None yet." not in text_of(page)
 

@@ -71,6 +71,16 @@ def test_the_list_leaves_out_what_is_hidden_and_says_so(
         assert "PAYROLL restricted" in rows_of(sign_in(user).get(list_of(acme)))[1]
 
 
+def test_a_list_of_which_everything_is_hidden_does_not_say_that_there_is_nothing(
+    acme: Organization, alice_: Membership, bob: User, sign_in: SignIn
+) -> None:
+    restrict_to(store_direct(acme, "PAYROLL", "x"), alice_)
+    words = text_of(sign_in(bob).get(list_of(acme)))
+    assert "No environment variables that you can see" in words
+    assert "No environment variables yet" not in words
+    assert "1 is hidden from you." in words
+
+
 def test_a_row_leads_to_its_form_only_for_who_manages_it(
     acme: Organization, alice_: Membership, erin: User, bob: User, sign_in: SignIn
 ) -> None:
@@ -276,9 +286,9 @@ def test_the_delete_page_counts_hidden_automations(
     page = sign_in(bob).get(delete)
     assert "Payroll" not in html_of(page)
     assert "No automation receives it." not in text_of(page)
-    assert "1 more is hidden from you." in text_of(page)
+    assert "1 is hidden from you." in text_of(page)
     variable.automations.add(open_)
-    assert "Open crew" in text_of(sign_in(bob).get(delete))
+    assert "Open crew open 1 more is hidden from you." in text_of(sign_in(bob).get(delete))
 
 
 def test_a_key_taken_by_something_hidden_is_refused_neutrally(

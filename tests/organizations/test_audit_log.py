@@ -104,11 +104,55 @@ def test_events_read_as_sentences_newest_first(
         (Action.MEMBER_ADDED, {"role": "Member"}, "added the member Acme: as Member"),
         (
             Action.AUTOMATION_RESOLVED,
-            {"delivery": "run", "variables": 1, "problems": 2},
-            "read the values of automation Acme: for run, 1 variable, 2 problems",
+            {"delivery": "run", "variables": 1, "problems": ["API_KEY: key_missing"]},
+            "read the values of automation Acme: for run, 1 variable, 1 problem (API_KEY: key_missing)",
+        ),
+        (
+            Action.AUTOMATION_RESOLVED,
+            {"delivery": "api", "variables": 2, "problems": []},
+            "read the values of automation Acme: for api, 2 variables",
         ),
         (Action.AUDIT_EXPORTED, {"format": "csv", "filters": []}, "exported the audit log of Acme: csv"),
         (Action.CREDENTIAL_DELETED, {"automations": 3}, "deleted credential Acme: automations 3"),
+        (Action.ORGANIZATION_CHANGED, {"fields": ["requires_mfa"]}, "changed the settings of Acme: requires mfa"),
+        (Action.MEMBER_INVITED, {"role": "Member"}, "invited Acme: as Member"),
+        (Action.MEMBER_JOINED, {"role": "Member"}, "accepted the invitation: as Member"),
+        (Action.MEMBER_LEFT, {"role": "Member"}, "left the organization: as Member"),
+        (
+            Action.MEMBER_ROLE_CHANGED,
+            {"previous_role": "Member", "role": "Owner"},
+            "gave Acme another role: as Owner, instead of Member",
+        ),
+        (Action.SECOND_FACTOR_ADDED, {"kind": "totp"}, "added a second factor of their own: authenticator app"),
+        (Action.SECOND_FACTOR_REMOVED, {"kind": "webauthn"}, "removed a second factor of their own: passkey"),
+        (Action.MEMBER_SESSIONS_ENDED, {}, "signed Acme out everywhere"),
+        (
+            Action.ROLE_CHANGED,
+            {"fields": ["name"], "levels": ["secret_providers: none", "environment_variables: manage"]},
+            "changed the role Acme: name, none for secret providers, manage for environment variables",
+        ),
+        (Action.ROLE_DELETED, {"successor": "Member", "members": 2}, "deleted the role Acme: 2 members, now Member"),
+        (
+            Action.CREDENTIALS_IMPORTED,
+            {"source": "vaults", "created": 3, "changed": 1, "removed": 0},
+            "imported credentials into Acme: from vaults, 3 new, 1 changed",
+        ),
+        (
+            Action.SHARING_CHANGED,
+            {"grants": ["read", "use"], "holder": "carol@acme.example"},
+            "changed who may use Acme: carol@acme.example, may read and use",
+        ),
+        (
+            Action.SHARING_CHANGED,
+            {"grants": [], "holder": "Deployers"},
+            "changed who may use Acme: Deployers, not any more",
+        ),
+        (Action.TOKEN_REVOKED, {}, "revoked the service token Acme"),
+        (
+            Action.SUPPORT_LISTED,
+            {"kind": "memberships", "rows": 2},
+            "looked at a list of Acme, as support staff: memberships, 2 rows",
+        ),
     ],
 )
 def test_details_read_as_words(
@@ -117,12 +161,31 @@ def test_details_read_as_words(
     assert str(sentence_of(write(action, **details))) == f"alice@acme.example {words}"
 
 
+#: What people do to themselves: the person is the object.
+TO_THEMSELVES = {
+    Action.MEMBER_JOINED,
+    Action.MEMBER_LEFT,
+    Action.SECOND_FACTOR_ADDED,
+    Action.SECOND_FACTOR_REMOVED,
+}
+
+
 @pytest.mark.parametrize("action", Action)
 def test_every_action_reads_as_a_sentence_about_its_object(write: Callable[..., AuditEvent], action: Action) -> None:
     sentence = str(sentence_of(write(action)))
     assert sentence.startswith("alice@acme.example ")
-    assert "Acme" in sentence
+    assert sentence.removeprefix("alice@acme.example ") != f"{action.label}: Acme", "it has no phrase yet"
+    assert ("Acme" in sentence) is (action not in TO_THEMSELVES)
     assert "%(" not in sentence
+
+
+def test_what_somebody_did_to_themselves_names_them_once(
+    acme: Organization, alice: User, owner: Client, write: Callable[..., AuditEvent]
+) -> None:
+    write(Action.SECOND_FACTOR_ADDED, kind="totp")
+    page = owner.get(address(acme))
+    assert rows_of(page)[0].startswith("Alice added a second factor of their own: authenticator app")
+    assert "></a>" not in html_of(page)
 
 
 def test_an_action_that_a_newer_release_wrote_still_reads(write: Callable[..., AuditEvent]) -> None:

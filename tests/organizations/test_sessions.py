@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from organizations import sessions as clock
 from organizations.models import Organization, User
-from organizations.services.sessions import device_of, end_sessions, public_id
+from organizations.services.sessions import device_of, public_id, sign_out_everywhere
 from tests.conftest import PASSWORD
 from tests.pages import html_of, text_of, toasts_of
 
@@ -121,8 +121,16 @@ def test_a_new_password_set_behind_the_scenes_ends_all(alice: User) -> None:
 
 def test_support_can_end_all_sessions_of_a_person(alice: User) -> None:
     here, phone = enter(alice), enter(alice, PHONE)
-    assert end_sessions(alice) == 2
+    sign_out_everywhere(alice, None)
     assert [is_signed_in(client) for client in (here, phone)] == [False, False]
+    assert text_of(enter(alice).get(SESSIONS)).count("last used") == 1
+
+
+def test_a_session_that_nobody_listed_ends_too(alice: User) -> None:
+    here = enter(alice)
+    UserSession.objects.all().delete()
+    sign_out_everywhere(alice, None)
+    assert not is_signed_in(here)
 
 
 def test_signing_out_has_the_browser_drop_its_cache(alice: User) -> None:

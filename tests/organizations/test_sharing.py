@@ -277,7 +277,7 @@ def test_how_many_rows_are_hidden_does_not_depend_on_the_search(
     restrict_to(store_direct(acme, "SECRET_PROJECT", "x"), alice_)
     client, address = sign_in(bob), reverse("variable_list", args=[acme.uuid])
     for query in ("", "SECRET", "NOTHING"):
-        assert "1 more is hidden from you." in text_of(client.get(address, {"q": query}))
+        assert "1 is hidden from you." in text_of(client.get(address, {"q": query}))
 
 
 def test_nothing_is_said_where_nothing_is_hidden(
@@ -291,8 +291,8 @@ def test_nothing_is_said_where_nothing_is_hidden(
 
 
 # --- Who has access -------------------------------------------------------------------------------------------------
-def panel(row: Any, feature: Feature = Feature.SECRET_PROVIDERS) -> dict[str, tuple[str, list[str]]]:
-    return {person.name: (person.may, person.reasons) for person in who_has_access(row, feature).people}
+def panel(row: Any) -> dict[str, tuple[str, list[str]]]:
+    return {person.name: (person.may, person.reasons) for person in who_has_access(row).people}
 
 
 def test_the_panel_names_people_with_the_reason(
@@ -350,7 +350,7 @@ def test_a_long_panel_says_how_many_more_there_are(
     people = User.objects.bulk_create(User(email=f"p{n}@acme.example", name=f"P{n:03}") for n in range(MOST + 5))
     Membership.objects.bulk_create(Membership(organization=acme, user=one, role=managers) for one in people)
     with django_assert_max_num_queries(6):
-        found = who_has_access(credential, Feature.SECRET_PROVIDERS)
+        found = who_has_access(credential)
     assert (len(found.people), found.more) == (MOST, 6)  # Alice stands first
     assert found.people[0].name == "Alice"
 

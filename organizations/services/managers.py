@@ -1,0 +1,43 @@
+"""What every change of an object shares: whoever makes it still manages the object when their turn comes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from django.core.exceptions import PermissionDenied
+
+from ..access import Level, levels_of
+from ..audit import changing
+from ..models import Membership, User
+from ..sharing import Restrictable, listed
+
+R = TypeVar("R", bound=Restrictable)
+
+
+@contextmanager
+def changing_as_manager(row: R, by: User | None) -> Iterator[R]:
+    """`changing`, with the object as it is now; the person is asked again: they may have lost it while they waited.
+
+    Raises what `managed_row` does.
+    """
+    with changing(row.organization):
+        yield managed_row(row, by)
+
+
+def managed_row(row: R, by: User | None) -> R:
+    """Return an object as it is now; the caller holds the organization's row. `by` is None for a command.
+
+    Raises DoesNotExist if the object was deleted meanwhile or is hidden from the person now, and if the person is no
+    longer a member; PermissionDenied if they may no longer change it.
+    """
+    rows = type(row)._default_manager.select_related("organization")
+    if by is None:
+        return rows.get(pk=row.pk)
+    members = Membership.objects.select_related("role")
+    member = members.get(organization=row.organization_id, user=by, state=Membership.State.ACTIVE, user__is_active=True)
+    if levels_of(member.role)[row.FEATURE] < Level.MANAGE:
+        raise PermissionDenied
+    current = listed(rows, member).get(pk=row.pk)
+    if not current.managed:
+        raise PermissionDenied
+    return current
