@@ -37,6 +37,7 @@ DETAIL_NAMES = frozenset(
         "problems",
         "role",
         "delivery",
+        "deployment",  # its number
         "automations",
         "holder",
         "grants",
