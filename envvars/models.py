@@ -301,6 +301,10 @@ class DeploymentQuerySet(models.QuerySet["Deployment"]):
         """Return an automation's deployments without their sealed column, newest first."""
         return self.filter(automation=automation).defer("snapshot").order_by("-number")
 
+    def in_use(self) -> "DeploymentQuerySet":
+        """Return what automations start with: the newest of each one that resolves at deploy."""
+        return self.filter(snapshot__isnull=False, automation__resolves_at=Automation.ResolvesAt.DEPLOY)
+
 
 class Deployment(models.Model):
     """The values of an automation as they were read at one time: what it starts with if it resolves at deploy.
@@ -319,6 +323,10 @@ class Deployment(models.Model):
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", editable=False)
     #: Who deployed, as the audit log calls them: an e-mail address, the command line, or a service token.
     by_label = models.CharField(max_length=254)
+    #: When vaults were asked last whether they hold newer versions (`envvars.services.drift`).
+    checked_at = models.DateTimeField(_("checked at"), null=True, editable=False)
+    #: When it was first noticed that a vault holds another version of something that was deployed.
+    stale_since = models.DateTimeField(_("stale since"), null=True, editable=False)
 
     objects = DeploymentQuerySet.as_manager()
 
@@ -362,6 +370,10 @@ class DeployedVariable(models.Model):
     secrets = models.JSONField(default=list)
     #: Of the key and the value (32 bytes), under a key of the organization: see `envvars.services.deployments`.
     fingerprint = models.BinaryField(max_length=32)
+    #: When it was first noticed that the vault holds another version of what was read.
+    stale_since = models.DateTimeField(_("stale since"), null=True, editable=False)
+    #: Why the last check could not tell (a FailureCode); blank if it could.
+    unknown_code = models.CharField(max_length=40, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("deployed variable")
@@ -369,6 +381,9 @@ class DeployedVariable(models.Model):
         default_permissions = ()
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["deployment", "key"], name="deployed_key_in_deployment"),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["variable_uuid"], condition=Q(stale_since__isnull=False), name="stale_variables"),
         ]
 
     def __str__(self) -> str:

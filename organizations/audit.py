@@ -38,6 +38,7 @@ DETAIL_NAMES = frozenset(
         "role",
         "delivery",
         "deployment",  # its number
+        "stale",  # keys of variables
         "automations",
         "holder",
         "grants",
