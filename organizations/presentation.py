@@ -43,6 +43,12 @@ def _names(value: Any) -> str:
     return ", ".join(str(name).replace("_", " ") for name in (value if isinstance(value, list) else [value]))
 
 
+def _problems(problems: list[str]) -> str:
+    """Return what stopped a delivery, as `KEY: code`, in words; nothing where nothing did."""
+    count = ngettext("%(count)d problem", "%(count)d problems", len(problems)) % {"count": len(problems)}
+    return f"{count} ({', '.join(problems)})" if problems else ""
+
+
 #: How each detail reads; one that is not here reads as its name and value.
 _DETAILS: Mapping[str, Callable[[Any], str]] = {
     "fields": _names,
@@ -58,7 +64,7 @@ _DETAILS: Mapping[str, Callable[[Any], str]] = {
     "kind": str,
     "rows": lambda count: ngettext("%(count)d row", "%(count)d rows", count) % {"count": count},
     "variables": lambda count: ngettext("%(count)d variable", "%(count)d variables", count) % {"count": count},
-    "problems": lambda count: ngettext("%(count)d problem", "%(count)d problems", count) % {"count": count},
+    "problems": _problems,
 }
 
 

@@ -104,8 +104,18 @@ def test_events_read_as_sentences_newest_first(
         (Action.MEMBER_ADDED, {"role": "Member"}, "added the member Acme: as Member"),
         (
             Action.AUTOMATION_RESOLVED,
-            {"delivery": "run", "variables": 1, "problems": 2},
-            "read the values of automation Acme: for run, 1 variable, 2 problems",
+            {"delivery": "run", "variables": 1, "problems": ["API_KEY: key_missing"]},
+            "read the values of automation Acme: for run, 1 variable, 1 problem (API_KEY: key_missing)",
+        ),
+        (
+            Action.AUTOMATION_RESOLVED,
+            {"delivery": "api", "variables": 2, "problems": []},
+            "read the values of automation Acme: for api, 2 variables",
+        ),
+        (
+            Action.AUTOMATION_DEPLOYED,
+            {"deployment": 3, "variables": 2},
+            "deployed automation Acme: deployment #3, 2 variables",
         ),
         (Action.AUDIT_EXPORTED, {"format": "csv", "filters": []}, "exported the audit log of Acme: csv"),
         (Action.CREDENTIAL_DELETED, {"automations": 3}, "deleted credential Acme: automations 3"),
