@@ -14,7 +14,15 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from crewadmin.environment import issuer_url, loopback_url, read_key, read_keys, read_optional, read_switch
+from crewadmin.environment import (
+    https_url,
+    issuer_url,
+    loopback_url,
+    read_key,
+    read_keys,
+    read_optional,
+    read_switch,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 

@@ -32,7 +32,8 @@ class Drift:
     """What became of the deployment that one automation starts with.
 
     `compared` counts the variables that vaults were asked about. `stale` tells by key since when another version is
-    known of; `unknown` why nothing could be told. A key may be in both: what was stale stays so until it is asked about.
+    known of; `unknown` why nothing could be told. What was stale stays so until
+    it can be told again.
     """
 
     deployment: Deployment
@@ -58,7 +59,9 @@ def check_drift(
     for row in rows.exclude(source=EnvironmentVariable.Source.DIRECT):
         read[row.deployment_id].append(row)
     versions = _versions_now(row for rows in read.values() for row in rows)
-    found = (_store(organization, deployment, read[deployment.pk], versions, by, by_label) for deployment in deployments)
+    found = (
+        _store(organization, deployment, read[deployment.pk], versions, by, by_label) for deployment in deployments
+    )
     return [drift for drift in found if drift]
 
 
