@@ -42,5 +42,5 @@ def send_drift(self: Any, deployment_id: int) -> None:
             webhook.send(webhook.document_of(deployment))
         except webhook.NotDeliveredError as error:
             logger.warning("The drift webhook was not delivered: %s", error)
-            if not app.conf.task_always_eager and self.request.retries < _ATTEMPTS - 1:
+            if not self.request.is_eager and self.request.retries < _ATTEMPTS - 1:
                 raise self.retry(countdown=_AGAIN * 2**self.request.retries) from None
