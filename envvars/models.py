@@ -360,7 +360,7 @@ class DeployedVariable(models.Model):
     credential_name = models.CharField(max_length=100, blank=True)
     credential_version = models.PositiveIntegerField(null=True)
     secrets = models.JSONField(default=list)
-    #: Of the key and the value (32 bytes), under a key of the organization: see `envvars.services.deployments`.
+    #: Of the key and the value (32 bytes), under a key of the organization: see `envvars.deployed`.
     fingerprint = models.BinaryField(max_length=32)
 
     class Meta:
