@@ -3,7 +3,8 @@
 No vault is asked for any of it.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 
 from django.utils.translation import gettext_lazy as _
@@ -91,13 +92,12 @@ class Change(StrEnum):
     UNCHANGED = "unchanged"
 
 
-def changes_since(deployment: Deployment) -> dict[str, Change]:
+def changes_since(automation: Automation, deployment: Deployment) -> dict[str, Change]:
     """Return by key how the automation's variables are configured otherwise than when they were deployed.
 
     Configured: assigned or not, where the value comes from, a value typed in, and which credential it is read with. A
     secret that was rotated in its vault is no change here, nor is a credential that was edited. Five queries at most.
     """
-    automation = deployment.automation
     now = {variable.key: variable for variable in variables_of(automation).defer("value")}
     then = {row.key: row for row in deployment.variables.all()}
     credentials = credentials_of(automation.organization, now.values())
@@ -137,3 +137,29 @@ def _typed_anew(automation: Automation, rows: dict[int, DeployedVariable]) -> It
             same = False
         if not same:
             yield variable.key
+
+
+# --- Two deployments ------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Difference:
+    """One key in two deployments: what became of its value, told by the fingerprints alone."""
+
+    key: str
+    change: Change
+    before: DeployedVariable | None
+    after: DeployedVariable | None
+
+
+def differences(before: Iterable[DeployedVariable], after: Iterable[DeployedVariable]) -> list[Difference]:
+    """Return what became of each key between two deployments, by key."""
+    first, second = ({row.key: row for row in rows} for rows in (before, after))
+    return [_difference(key, first.get(key), second.get(key)) for key in sorted(first.keys() | second.keys())]
+
+
+def _difference(key: str, before: DeployedVariable | None, after: DeployedVariable | None) -> Difference:
+    if before is None or after is None:
+        change = Change.ADDED if before is None else Change.REMOVED
+    else:
+        same = bytes(before.fingerprint) == bytes(after.fingerprint)
+        change = Change.UNCHANGED if same else Change.CHANGED
+    return Difference(key, change, before, after)

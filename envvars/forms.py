@@ -1,7 +1,7 @@
 """The forms of variables and automations."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -20,7 +20,7 @@ from organizations.access import Access
 from organizations.models import Membership
 from organizations.sharing import Grant, Restrictable, visible
 
-from .models import STAGES, Automation, EnvironmentVariable
+from .models import STAGES, Automation, Deployment, EnvironmentVariable
 from .names import reason_to_ask
 from .references import Written, check, fits_environment, parse
 from .rules import KeyField, ReferenceField, check_names, clean_value, refuse_name
@@ -434,3 +434,19 @@ class RotationForm(_OnceForm):
     def values(self) -> dict[str, Any]:
         """Return the arguments of `services.tokens.rotate_token`; only after `is_valid`."""
         return {"overlap": timedelta(hours=self.cleaned_data["hours"]), "uuid": self.cleaned_data["uuid"]}
+
+
+class CompareForm(forms.Form):
+    """Which two deployments are compared, by their numbers; at first the newest with the one before."""
+
+    def __init__(self, data: Mapping[str, Any] | None, deployments: Sequence[Deployment]) -> None:
+        super().__init__(data)
+        self._by_number = {str(deployment.number): deployment for deployment in deployments}
+        numbers = [(number, f"#{number}") for number in self._by_number]
+        for name, label, first in (("before", _("Before"), deployments[1]), ("after", _("After"), deployments[0])):
+            self.fields[name] = forms.ChoiceField(label=label, choices=numbers, initial=str(first.number))
+
+    def chosen(self) -> tuple[Deployment, Deployment]:
+        """Return the deployments to compare; of a bound form only after `is_valid`."""
+        numbers = self.cleaned_data if self.is_bound else {name: one.initial for name, one in self.fields.items()}
+        return self._by_number[numbers["before"]], self._by_number[numbers["after"]]

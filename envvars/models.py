@@ -131,9 +131,7 @@ class EnvironmentVariable(Restrictable):  # type: ignore[django-manager-missing]
     @property
     def source_label(self) -> str:
         """The value source in a few words, without the name of a credential."""
-        if self.source == self.Source.PROVIDER_DEFAULT:
-            return str(PROVIDERS[self.provider].default_label)
-        return str(self.Source(self.source).label)
+        return source_label(self.source, self.provider)
 
 
 class VariablePersonGrant(PersonGrant):
@@ -363,6 +361,11 @@ class DeployedVariable(models.Model):
     #: Of the key and the value (32 bytes), under a key of the organization: see `envvars.deployed`.
     fingerprint = models.BinaryField(max_length=32)
 
+    if TYPE_CHECKING:
+        credential_id: int | None
+        #: Whether the member who asked may be told the credential's name: set by `views.shared.shown_deployed`.
+        names_credential: bool
+
     class Meta:
         verbose_name = _("deployed variable")
         verbose_name_plural = _("deployed variables")
@@ -373,3 +376,29 @@ class DeployedVariable(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def source_label(self) -> str:
+        """The value source in a few words, without the name of a credential."""
+        return source_label(self.source, self.provider)
+
+    @property
+    def fingerprint_hint(self) -> str:
+        """The beginning of the fingerprint: enough to see that two differ."""
+        return bytes(self.fingerprint).hex()[:_HINT]
+
+    @property
+    def versions(self) -> list[tuple[str, str]]:
+        """The secrets that were read, each with the beginning of its version's id."""
+        return [(secret["secret_name"], secret["version_id"][:_HINT]) for secret in self.secrets]
+
+
+#: Characters of a long id that are shown.
+_HINT = 12
+
+
+def source_label(source: str, provider: str) -> str:
+    """Return a value source in a few words, without the name of a credential."""
+    if source == EnvironmentVariable.Source.PROVIDER_DEFAULT:
+        return str(PROVIDERS[provider].default_label)
+    return str(EnvironmentVariable.Source(source).label)
