@@ -131,9 +131,7 @@ class EnvironmentVariable(Restrictable):  # type: ignore[django-manager-missing]
     @property
     def source_label(self) -> str:
         """The value source in a few words, without the name of a credential."""
-        if self.source == self.Source.PROVIDER_DEFAULT:
-            return str(PROVIDERS[self.provider].default_label)
-        return str(self.Source(self.source).label)
+        return source_label(self.source, self.provider)
 
 
 class VariablePersonGrant(PersonGrant):
@@ -368,12 +366,17 @@ class DeployedVariable(models.Model):
     credential_name = models.CharField(max_length=100, blank=True)
     credential_version = models.PositiveIntegerField(null=True)
     secrets = models.JSONField(default=list)
-    #: Of the key and the value (32 bytes), under a key of the organization: see `envvars.services.deployments`.
+    #: Of the key and the value (32 bytes), under a key of the organization: see `envvars.deployed`.
     fingerprint = models.BinaryField(max_length=32)
     #: When it was first noticed that the vault holds another version of what was read.
     stale_since = models.DateTimeField(_("stale since"), null=True, editable=False)
     #: Why the last check could not tell (a FailureCode); blank if it could.
     unknown_code = models.CharField(max_length=40, blank=True, editable=False)
+
+    if TYPE_CHECKING:
+        credential_id: int | None
+        #: Whether the member who asked may be told the credential's name: set by `views.shared.shown_deployed`.
+        names_credential: bool
 
     class Meta:
         verbose_name = _("deployed variable")
@@ -388,3 +391,29 @@ class DeployedVariable(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def source_label(self) -> str:
+        """The value source in a few words, without the name of a credential."""
+        return source_label(self.source, self.provider)
+
+    @property
+    def fingerprint_hint(self) -> str:
+        """The beginning of the fingerprint: enough to see that two differ."""
+        return bytes(self.fingerprint).hex()[:_HINT]
+
+    @property
+    def versions(self) -> list[tuple[str, str]]:
+        """The secrets that were read, each with the beginning of its version's id."""
+        return [(secret["secret_name"], secret["version_id"][:_HINT]) for secret in self.secrets]
+
+
+#: Characters of a long id that are shown.
+_HINT = 12
+
+
+def source_label(source: str, provider: str) -> str:
+    """Return a value source in a few words, without the name of a credential."""
+    if source == EnvironmentVariable.Source.PROVIDER_DEFAULT:
+        return str(PROVIDERS[provider].default_label)
+    return str(EnvironmentVariable.Source(source).label)

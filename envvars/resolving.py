@@ -98,14 +98,21 @@ def resolve_for(
     for what `by_label` names. `only` are the keys that are wanted, None for all.
     """
     resolution = resolve(automation, variables_of(automation, only))
-    record_resolution(automation, by, delivery, resolution, by_label)
+    record_resolution(automation, by, delivery, resolution, by_label=by_label)
     return resolution
 
 
 def record_resolution(
-    automation: Automation, by: User | None, delivery: str, resolution: Resolution, by_label: str = ""
+    automation: Automation,
+    by: User | None,
+    delivery: str,
+    resolution: Resolution,
+    *,
+    by_label: str = "",
+    failure: str = "",
 ) -> None:
-    """Write down that values were had; the arguments are those of `resolve_for`."""
+    """Write down that an automation's values were had; `failure` is a code for why none could be."""
+    problems = [f"{problem.key}: {problem.code}" for problem in resolution.problems]
     with changing(automation.organization):
         record(
             automation.organization,
@@ -115,7 +122,7 @@ def record_resolution(
             {
                 "delivery": delivery,
                 "variables": len(resolution.values),
-                "problems": [f"{problem.key}: {problem.code}" for problem in resolution.problems],
+                "problems": [failure] if failure else problems,
             },
             label=by_label,
         )

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from .views import automations, imports, tokens, variables
+from .views import automations, deployments, imports, tokens, variables
 
 urlpatterns = [
     path("environment-variables/", variables.variable_list, name="variable_list"),
@@ -18,6 +18,10 @@ urlpatterns = [
     path("automations/<uuid:uuid>/edit/", automations.automation_edit, name="automation_edit"),
     path("automations/<uuid:uuid>/delete/", automations.automation_delete, name="automation_delete"),
     path("automations/<uuid:uuid>/access/", automations.automation_access, name="automation_access"),
+    path("automations/<uuid:uuid>/deploy/", deployments.automation_deploy, name="automation_deploy"),
+    path("automations/<uuid:uuid>/deployments/", deployments.automation_deployments, name="automation_deployments"),
+    path("automations/<uuid:uuid>/compare/", deployments.automation_compare, name="automation_compare"),
+    path("deployments/<uuid:uuid>/", deployments.deployment_detail, name="deployment_detail"),
     path("automations/<uuid:uuid>/tokens/add/", tokens.token_add, name="automation_token_add"),
     path("service-tokens/<uuid:uuid>/rotate/", tokens.token_rotate, name="token_rotate"),
     path("service-tokens/<uuid:uuid>/revoke/", tokens.token_revoke, name="token_revoke"),

@@ -5,13 +5,15 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Max
+from django.utils.translation import gettext_lazy as _
 
 from credentials.models import Credential
-from crewadmin.sealing import keyed_hasher
+from credentials.providers.failures import Text
 from organizations.audit import changing, record
 from organizations.models import AuditEvent, User
 
 from ..delivery.formats import revealed
+from ..deployed import fingerprint_hasher
 from ..models import Automation, DeployedVariable, Deployment, EnvironmentVariable
 from ..resolving import Origin, Resolution, credentials_of, resolve_for, variables_of
 
@@ -34,6 +36,9 @@ class NothingDeployedError(Exception):
 
 class KeptChangingError(Exception):
     """Variables or credentials were changed each time while values were read; nothing was deployed."""
+
+    title: Text = _("Nothing was deployed: settings changed meanwhile")
+    detail: Text = _("Variables or credentials were changed while their values were read. Deploy again.")
 
 
 def deploy(automation: Automation, by: User | None, *, by_label: str = "") -> Deployment:
@@ -105,7 +110,7 @@ def _as_configured(variable: EnvironmentVariable, credential: Credential | None)
 def _rows(
     deployment: Deployment, origins: Mapping[str, Origin], values: Mapping[str, str]
 ) -> Iterator[DeployedVariable]:
-    hasher = keyed_hasher(deployment.organization_id, "deployed value")
+    fingerprint = fingerprint_hasher(deployment.organization_id)
     for key, origin in origins.items():
         variable, credential = origin.variable, origin.credential
         yield DeployedVariable(
@@ -123,6 +128,5 @@ def _rows(
             credential_name=credential.name if credential else "",
             credential_version=credential.version if credential else None,
             secrets=[secret._asdict() for secret in origin.secrets],
-            # With the key in it, so that two variables with the same value do not look alike.
-            fingerprint=hasher(f"{key}\0{values[key]}".encode()),
+            fingerprint=fingerprint(key, values[key]),
         )
