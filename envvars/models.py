@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING, ClassVar
 from uuid import uuid4
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from credentials.models import Credential
 from credentials.providers import PROVIDERS
 from credentials.providers.base import VersionStage
+from credentials.providers.failures import Failure, FailureCode, explain
 from crewadmin.sealing import SealedField
 from organizations.models import Organization, User
 from organizations.sharing import PersonGrant, Restrictable, RoleGrant
@@ -178,6 +179,11 @@ class AutomationQuerySet(models.QuerySet["Automation"]):
         """Return an organization's automations by name."""
         return self.filter(organization=organization).order_by("name")
 
+    def with_stale_since(self) -> "AutomationQuerySet":
+        """Return each with `stale_since`: since when what it starts with is not what vaults hold; None if it is."""
+        in_use = Deployment.objects.in_use().filter(automation=OuterRef("pk"))
+        return self.annotate(stale_since=Subquery(in_use.values("stale_since")[:1]))
+
 
 class Automation(Restrictable):  # type: ignore[django-manager-missing]  # of guardian's untyped reverse relations
     """Something that runs and needs values: a crew, a job. It receives the variables assigned to it, no others."""
@@ -343,6 +349,10 @@ class Deployment(models.Model):
         return f"{self.automation} #{self.number}"
 
 
+#: The deployed variables that a vault holds another version of, or of which that could not be told.
+DRIFTED = Q(stale_since__isnull=False) | ~Q(unknown_code="")
+
+
 class DeployedVariable(models.Model):
     """A variable as it was deployed: where its value came from, which versions were read, and a keyed fingerprint.
 
@@ -391,6 +401,11 @@ class DeployedVariable(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def unknown(self) -> Failure | None:
+        """Why the last comparison with its vault could not tell whether it is stale; None if it could."""
+        return explain(FailureCode(self.unknown_code)) if self.unknown_code else None
 
     @property
     def source_label(self) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
 
@@ -12,7 +12,7 @@ from credentials.models import named_to
 from organizations.access import Feature, Level, OrganizationRequest, require
 from organizations.sharing import Grant, flag, listed, object_of, visible
 
-from ..models import Automation, DeployedVariable, EnvironmentVariable
+from ..models import DRIFTED, Automation, DeployedVariable, Deployment, EnvironmentVariable
 from ..presentation import deployed_source_name
 
 can_read = require(Feature.ENVIRONMENT_VARIABLES, Level.READ)
@@ -29,6 +29,14 @@ def automation_of(request: OrganizationRequest, uuid: UUID, grant: Grant = Grant
     """Return an automation of the request's organization that the member may see (else 404) or manage (else 403)."""
     rows = Automation.objects.for_organization(request.organization).select_related("organization")
     return object_of(rows, request.membership, uuid, grant)
+
+
+def stale_automations(request: OrganizationRequest) -> "QuerySet[Automation]":
+    """Return the automations that the member may see and that start with what vaults hold no more, or perhaps so."""
+    drifted = DeployedVariable.objects.filter(DRIFTED, deployment=OuterRef("pk"))
+    deployments = Deployment.objects.for_organization(request.organization).in_use().filter(Exists(drifted))
+    rows = Automation.objects.for_organization(request.organization).filter(deployments__in=deployments)
+    return listed(rows.with_stale_since(), request.membership)
 
 
 def shown_variables(request: OrganizationRequest) -> "QuerySet[EnvironmentVariable]":
