@@ -61,11 +61,16 @@ def read_optional(environment: Mapping[str, str], name: str) -> str:
     return _read(environment, name) if environment.get(name) or environment.get(f"{name}_FILE") else ""
 
 
-def issuer_url(url: str, name: str) -> str:
-    """Return the address of a single sign-on provider, or an empty text; only https, and http on this machine."""
+def https_url(url: str, name: str) -> str:
+    """Return an address that something is sent to, or an empty text; only https, and http on this machine."""
     if url and not (_is_https(url) or _is_loopback(url)):
         raise ImproperlyConfigured(f"{name} must start with https:// and name a host.")
-    return url.rstrip("/")
+    return url
+
+
+def issuer_url(url: str, name: str) -> str:
+    """Return the address of a single sign-on provider, or an empty text; only https, and http on this machine."""
+    return https_url(url, name).rstrip("/")
 
 
 def loopback_url(url: str, name: str) -> str | None:
@@ -142,6 +147,9 @@ OWN_NAMES = frozenset(
         "DEBUG",
         "DEFAULT_FROM_EMAIL",
         "DJANGO_SETTINGS_MODULE",
+        "DRIFT_WEBHOOK_KEY",
+        "DRIFT_WEBHOOK_KEY_FILE",
+        "DRIFT_WEBHOOK_URL",
         "EMAIL_URL",
         "FERNET_KEYS",
         "FERNET_KEYS_FILE",

@@ -14,7 +14,15 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from crewadmin.environment import issuer_url, loopback_url, read_key, read_keys, read_optional, read_switch
+from crewadmin.environment import (
+    https_url,
+    issuer_url,
+    loopback_url,
+    read_key,
+    read_keys,
+    read_optional,
+    read_switch,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -46,6 +54,11 @@ AWS_SANDBOX_URL = loopback_url(env.str("AWS_SANDBOX_URL", default=""), "AWS_SAND
 CONNECTION_TESTS_AT_ONCE = env.int("CONNECTION_TESTS_AT_ONCE", default=4)
 #: For how many seconds one process may use a secret's value again without reading it; 0 is never.
 SECRET_CACHE_SECONDS = env.int("SECRET_CACHE_SECONDS", default=0)
+#: Where a JSON document is sent when what an automation was deployed with goes stale, and what signs it.
+DRIFT_WEBHOOK_URL = https_url(env.str("DRIFT_WEBHOOK_URL", default=""), "DRIFT_WEBHOOK_URL")
+DRIFT_WEBHOOK_KEY = read_optional(os.environ, "DRIFT_WEBHOOK_KEY")
+if DRIFT_WEBHOOK_URL and not DRIFT_WEBHOOK_KEY:
+    raise ImproperlyConfigured("DRIFT_WEBHOOK_KEY is missing: what is sent to DRIFT_WEBHOOK_URL is signed with it.")
 #: Region codes newer than the installed botocore.
 AWS_EXTRA_REGIONS = env.list("AWS_EXTRA_REGIONS", default=[])
 
@@ -152,6 +165,11 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULE = {
     "test again what was not tested for a day": {
         "task": "credentials.tasks.retest_due",
+        "schedule": 60 * 60,
+        "options": {"expires": 50 * 60},
+    },
+    "ask vaults whether they hold newer versions than what is deployed": {
+        "task": "envvars.tasks.compare_all",
         "schedule": 60 * 60,
         "options": {"expires": 50 * 60},
     },

@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy
 
 from crewadmin.admin import ReadOnlyAdmin
 
-from .models import Automation, EnvironmentVariable, ServiceToken
+from .models import Automation, Deployment, EnvironmentVariable, ServiceToken
 
 
 @admin.register(EnvironmentVariable)
@@ -50,8 +50,8 @@ class AutomationAdmin(ReadOnlyAdmin):
     """Automations."""
 
     icon = "bolt"
-    list_display = ("name", "slug", "organization", "created_at")
-    fields = ("name", "slug", "organization", "uuid", "restricted", "created_at")
+    list_display = ("name", "slug", "organization", "resolves_at", "created_at")
+    fields = ("name", "slug", "organization", "uuid", "resolves_at", "restricted", "created_at")
     labels = {"uuid": gettext_lazy("ID")}
     list_select_related = ("organization",)
     search_fields = ("name", "slug", "organization__slug")
@@ -63,12 +63,13 @@ class ServiceTokenAdmin(ReadOnlyAdmin):
     """Service tokens without their hashes."""
 
     icon = "ticket"
-    list_display = ("name", "prefix", "organization", "expires_at", "last_used_at", "revoked_at")
+    list_display = ("name", "prefix", "organization", "may_deploy", "expires_at", "last_used_at", "revoked_at")
     fields = (
         "name",
         "prefix",
         "organization",
         "automation",
+        "may_deploy",
         "uuid",
         "expires_at",
         "last_used_at",
@@ -81,3 +82,30 @@ class ServiceTokenAdmin(ReadOnlyAdmin):
     list_select_related = ("automation__organization",)
     search_fields = ("name", "prefix", "automation__slug", "automation__organization__slug")
     search_help_text = gettext_lazy("Search by name, prefix or organization")
+
+
+@admin.register(Deployment)
+class DeploymentAdmin(ReadOnlyAdmin):
+    """Deployments without their values."""
+
+    icon = "rocket-launch"
+    list_display = ("number", "automation", "organization", "variables_count", "stale_since", "created_at")
+    fields = (
+        "number",
+        "automation",
+        "organization",
+        "uuid",
+        "variables_count",
+        "checked_at",
+        "stale_since",
+        "created_at",
+        "by_label",
+    )
+    labels = {"uuid": gettext_lazy("ID")}
+    list_select_related = ("automation", "organization")
+    search_fields = ("automation__slug", "organization__slug")
+    search_help_text = gettext_lazy("Search by automation or organization")
+
+    def get_queryset(self, request):  # type: ignore[no-untyped-def]  # the stubs' signature is generic
+        """Leave the sealed column in the database."""
+        return super().get_queryset(request).defer("snapshot")

@@ -1,7 +1,7 @@
 """The forms of variables and automations."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -20,7 +20,7 @@ from organizations.access import Access
 from organizations.models import Membership
 from organizations.sharing import Grant, Restrictable, visible
 
-from .models import STAGES, Automation, EnvironmentVariable
+from .models import STAGES, Automation, Deployment, EnvironmentVariable
 from .names import reason_to_ask
 from .references import Written, check, fits_environment, parse
 from .rules import KeyField, ReferenceField, check_names, clean_value, refuse_name
@@ -300,6 +300,15 @@ def _together(model: type[M], chosen: "QuerySet[M]", kept: "QuerySet[M]") -> "Qu
     return model._default_manager.filter(either)
 
 
+#: What each moment at which values are read means, in the order of the choices.
+_RESOLVES_AT: Mapping[str, Any] = {
+    Automation.ResolvesAt.KICKOFF: _("What vaults hold then: a rotated secret is there at the next start."),
+    Automation.ResolvesAt.DEPLOY: _(
+        "The values are kept sealed and starts ask no vault: whatever changes arrives with the next deployment."
+    ),
+}
+
+
 class AutomationForm(forms.Form):
     """An automation: its name, the short name for commands, and the variables it receives."""
 
@@ -312,6 +321,14 @@ class AutomationForm(forms.Form):
         required=False,
         help_text=_("For commands, as invoice-crew. Leave it blank to make one from the name."),
         widget=forms.TextInput(attrs=_PLAIN_INPUT),
+    )
+
+    resolves_at = forms.ChoiceField(
+        label=_("Values are read"),
+        choices=Automation.ResolvesAt.choices,
+        initial=Automation.ResolvesAt.KICKOFF,
+        required=False,  # left out: as it is
+        widget=forms.RadioSelect,
     )
 
     def __init__(
@@ -328,6 +345,11 @@ class AutomationForm(forms.Form):
             label=_("Environment Variables"),
             help_text=_("The variables this automation receives, and no others."),
         )
+
+    @property
+    def resolves_at_options(self) -> list[tuple[Any, Any]]:
+        """The radio buttons of when values are read, each with what it means."""
+        return list(zip(self["resolves_at"].subwidgets, _RESOLVES_AT.values(), strict=True))
 
     @property
     def kept_count(self) -> int:
@@ -348,14 +370,16 @@ class AutomationForm(forms.Form):
         cleaned = self.cleaned_data
         # The variables are asked again when they are stored.
         variables = _together(EnvironmentVariable, cleaned["variables"], self.kept)
-        return {"name": cleaned["name"], "slug": cleaned["slug"], "variables": variables}
+        names = {"name": cleaned["name"], "slug": cleaned["slug"]}
+        return {**names, "resolves_at": cleaned["resolves_at"], "variables": variables}
 
 
 def _automation_initial(automation: Automation | None, variables: "QuerySet[EnvironmentVariable]") -> dict[str, Any]:
     if automation is None:
         return {}
     keys = variables.filter(automations=automation).order_by("key").values_list("key", flat=True)
-    return {"name": automation.name, "slug": automation.slug, "variables": list(keys)}
+    names = {"name": automation.name, "slug": automation.slug}
+    return {**names, "resolves_at": automation.resolves_at, "variables": list(keys)}
 
 
 class _OnceForm(forms.Form):
@@ -379,11 +403,21 @@ class TokenForm(_OnceForm):
         choices=[(30, _("30 days")), (90, _("90 days")), (180, _("180 days")), (365, _("a year"))],
         initial=90,
     )
+    may_deploy = forms.BooleanField(
+        label=_("May deploy"),
+        required=False,
+        help_text=_("Beside fetching the values: for the pipeline that deploys the automation, not for its host."),
+    )
 
     def values(self) -> dict[str, Any]:
         """Return the arguments of `services.tokens.add_token`; only after `is_valid`."""
         cleaned = self.cleaned_data
-        return {"name": cleaned["name"], "lifetime": timedelta(days=cleaned["days"]), "uuid": cleaned["uuid"]}
+        return {
+            "name": cleaned["name"],
+            "lifetime": timedelta(days=cleaned["days"]),
+            "uuid": cleaned["uuid"],
+            "may_deploy": cleaned["may_deploy"],
+        }
 
 
 class RotationForm(_OnceForm):
@@ -400,3 +434,19 @@ class RotationForm(_OnceForm):
     def values(self) -> dict[str, Any]:
         """Return the arguments of `services.tokens.rotate_token`; only after `is_valid`."""
         return {"overlap": timedelta(hours=self.cleaned_data["hours"]), "uuid": self.cleaned_data["uuid"]}
+
+
+class CompareForm(forms.Form):
+    """Which two deployments are compared, by their numbers; at first the newest with the one before."""
+
+    def __init__(self, data: Mapping[str, Any] | None, deployments: Sequence[Deployment]) -> None:
+        super().__init__(data)
+        self._by_number = {str(deployment.number): deployment for deployment in deployments}
+        numbers = [(number, f"#{number}") for number in self._by_number]
+        for name, label, first in (("before", _("Before"), deployments[1]), ("after", _("After"), deployments[0])):
+            self.fields[name] = forms.ChoiceField(label=label, choices=numbers, initial=str(first.number))
+
+    def chosen(self) -> tuple[Deployment, Deployment]:
+        """Return the deployments to compare; of a bound form only after `is_valid`."""
+        numbers = self.cleaned_data if self.is_bound else {name: one.initial for name, one in self.fields.items()}
+        return self._by_number[numbers["before"]], self._by_number[numbers["after"]]

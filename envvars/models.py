@@ -1,17 +1,18 @@
-"""Environment variables and the automations that receive them: the rows."""
+"""Environment variables, the automations that receive them, and what was deployed to these: the rows."""
 
 from collections.abc import Collection
 from typing import TYPE_CHECKING, ClassVar
 from uuid import uuid4
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from credentials.models import Credential
 from credentials.providers import PROVIDERS
 from credentials.providers.base import VersionStage
+from credentials.providers.failures import Failure, FailureCode, explain
 from crewadmin.sealing import SealedField
 from organizations.access import Feature
 from organizations.models import Organization, User
@@ -139,9 +140,7 @@ class EnvironmentVariable(Restrictable):  # type: ignore[django-manager-missing]
     @property
     def source_label(self) -> str:
         """The value source in a few words, without the name of a credential."""
-        if self.source == self.Source.PROVIDER_DEFAULT:
-            return str(PROVIDERS[self.provider].default_label)
-        return str(self.Source(self.source).label)
+        return source_label(self.source, self.provider)
 
 
 class VariablePersonGrant(PersonGrant):
@@ -188,15 +187,27 @@ class AutomationQuerySet(models.QuerySet["Automation"]):
         """Return an organization's automations by name."""
         return self.filter(organization=organization).order_by("name")
 
+    def with_stale_since(self) -> "AutomationQuerySet":
+        """Return each with `stale_since`: since when what it starts with is not what vaults hold; None if it is."""
+        in_use = Deployment.objects.in_use().filter(automation=OuterRef("pk"))
+        return self.annotate(stale_since=Subquery(in_use.values("stale_since")[:1]))
+
 
 class Automation(Restrictable):  # type: ignore[django-manager-missing]  # of guardian's untyped reverse relations
     """Something that runs and needs values: a crew, a job. It receives the variables assigned to it, no others."""
+
+    class ResolvesAt(models.TextChoices):
+        """When the values are read that it starts with."""
+
+        KICKOFF = "kickoff", _("at every start")
+        DEPLOY = "deploy", _("when it is deployed")
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="automations")
     name = models.CharField(_("name"), max_length=100)
     slug = models.SlugField(_("short name"), max_length=50)
     variables = models.ManyToManyField(EnvironmentVariable, related_name="automations", blank=True)
+    resolves_at = models.CharField(_("values are read"), max_length=20, choices=ResolvesAt, default=ResolvesAt.KICKOFF)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = AutomationQuerySet.as_manager()
@@ -221,6 +232,11 @@ class Automation(Restrictable):  # type: ignore[django-manager-missing]  # of gu
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def resolves_at_deploy(self) -> bool:
+        """Whether it starts with what was deployed last, and not with what vaults hold at that time."""
+        return self.resolves_at == self.ResolvesAt.DEPLOY
 
 
 class AutomationPersonGrant(PersonGrant):
@@ -263,6 +279,7 @@ class ServiceToken(models.Model):
     expires_at = models.DateTimeField(_("expires at"))
     last_used_at = models.DateTimeField(_("last used at"), null=True, editable=False)
     revoked_at = models.DateTimeField(_("revoked at"), null=True, editable=False)
+    may_deploy = models.BooleanField(_("may deploy"), default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", editable=False)
 
@@ -285,3 +302,143 @@ class ServiceToken(models.Model):
     def works(self) -> bool:
         """Whether it opens something now."""
         return self.revoked_at is None and self.expires_at > timezone.now()
+
+
+class DeploymentQuerySet(models.QuerySet["Deployment"]):
+    """Deployments start with their organization, or with an automation of one."""
+
+    def for_organization(self, organization: Organization) -> "DeploymentQuerySet":
+        """Return an organization's deployments without their sealed column, newest first within each automation."""
+        return self.filter(organization=organization).defer("snapshot").order_by("-number")
+
+    def of(self, automation: Automation) -> "DeploymentQuerySet":
+        """Return an automation's deployments without their sealed column, newest first."""
+        return self.filter(automation=automation).defer("snapshot").order_by("-number")
+
+    def in_use(self) -> "DeploymentQuerySet":
+        """Return what automations start with: the newest of each one that resolves at deploy."""
+        return self.filter(snapshot__isnull=False, automation__resolves_at=Automation.ResolvesAt.DEPLOY)
+
+
+class Deployment(models.Model):
+    """The values of an automation as they were read at one time: what it starts with if it resolves at deploy.
+
+    `snapshot` holds them by key. The newest deployment of an automation has one, and no other: of older ones only
+    fingerprints and version ids are left (`DeployedVariable`).
+    """
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="deployments")
+    automation = models.ForeignKey(Automation, on_delete=models.CASCADE, related_name="deployments")
+    number = models.PositiveIntegerField(_("number"))
+    snapshot = SealedField(null=True)
+    variables_count = models.PositiveIntegerField(_("variables"))
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", editable=False)
+    #: Who deployed, as the audit log calls them: an e-mail address, the command line, or a service token.
+    by_label = models.CharField(max_length=254)
+    #: When vaults were asked last whether they hold newer versions (`envvars.services.drift`).
+    checked_at = models.DateTimeField(_("checked at"), null=True, editable=False)
+    #: When it was first noticed that a vault holds another version of something that was deployed.
+    stale_since = models.DateTimeField(_("stale since"), null=True, editable=False)
+
+    objects = DeploymentQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("deployment")
+        verbose_name_plural = _("deployments")
+        default_permissions = ("view",)
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["automation", "number"], name="deployment_number_in_automation"),
+            models.UniqueConstraint(
+                fields=["automation"], condition=Q(snapshot__isnull=False), name="one_snapshot_per_automation"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.automation} #{self.number}"
+
+
+#: The deployed variables that a vault holds another version of, or of which that could not be told.
+DRIFTED = Q(stale_since__isnull=False) | ~Q(unknown_code="")
+
+
+class DeployedVariable(models.Model):
+    """A variable as it was deployed: where its value came from, which versions were read, and a keyed fingerprint.
+
+    Never the value. Nothing here depends on rows that may go: `variable_uuid`, `credential_uuid` and the names are
+    copies. `secrets` has for each secret that was read the keys secret_name, version_stage and version_id.
+    """
+
+    deployment = models.ForeignKey(Deployment, on_delete=models.CASCADE, related_name="variables")
+    key = models.CharField(_("key"), max_length=200)
+    variable_uuid = models.UUIDField()
+    #: Whether the variable was restricted: once it is deleted nothing else tells who may know of it.
+    restricted = models.BooleanField(default=False)
+    #: When the variable had been changed last.
+    configured_at = models.DateTimeField()
+    source = models.CharField(_("value source"), max_length=20, choices=EnvironmentVariable.Source)
+    provider = models.CharField(_("provider"), max_length=20, blank=True)
+    reference = models.CharField(_("reference"), max_length=4096, blank=True)
+    version_stage = models.CharField(_("version"), max_length=20, choices=STAGES, blank=True)
+    credential = models.ForeignKey(Credential, on_delete=models.SET_NULL, null=True, related_name="+")
+    credential_uuid = models.UUIDField(null=True)
+    credential_name = models.CharField(max_length=100, blank=True)
+    credential_version = models.PositiveIntegerField(null=True)
+    secrets = models.JSONField(default=list)
+    #: Of the key and the value (32 bytes), under a key of the organization: see `envvars.deployed`.
+    fingerprint = models.BinaryField(max_length=32)
+    #: When it was first noticed that the vault holds another version of what was read.
+    stale_since = models.DateTimeField(_("stale since"), null=True, editable=False)
+    #: Why the last check could not tell (a FailureCode); blank if it could.
+    unknown_code = models.CharField(max_length=40, blank=True, editable=False)
+
+    if TYPE_CHECKING:
+        credential_id: int | None
+        #: Whether the member who asked may be told the credential's name: set by `views.shared.shown_deployed`.
+        names_credential: bool
+
+    class Meta:
+        verbose_name = _("deployed variable")
+        verbose_name_plural = _("deployed variables")
+        default_permissions = ()
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["deployment", "key"], name="deployed_key_in_deployment"),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["variable_uuid"], condition=Q(stale_since__isnull=False), name="stale_variables"),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+    @property
+    def unknown(self) -> Failure | None:
+        """Why the last comparison with its vault could not tell whether it is stale; None if it could."""
+        return explain(FailureCode(self.unknown_code)) if self.unknown_code else None
+
+    @property
+    def source_label(self) -> str:
+        """The value source in a few words, without the name of a credential."""
+        return source_label(self.source, self.provider)
+
+    @property
+    def fingerprint_hint(self) -> str:
+        """The beginning of the fingerprint: enough to see that two differ."""
+        return bytes(self.fingerprint).hex()[:_HINT]
+
+    @property
+    def versions(self) -> list[tuple[str, str]]:
+        """The secrets that were read, each with the beginning of its version's id."""
+        return [(secret["secret_name"], secret["version_id"][:_HINT]) for secret in self.secrets]
+
+
+#: Characters of a long id that are shown.
+_HINT = 12
+
+
+def source_label(source: str, provider: str) -> str:
+    """Return a value source in a few words, without the name of a credential."""
+    if source == EnvironmentVariable.Source.PROVIDER_DEFAULT:
+        return str(PROVIDERS[provider].default_label)
+    return str(EnvironmentVariable.Source(source).label)

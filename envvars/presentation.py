@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from credentials.providers.failures import explain
 from organizations.access import Access
 
-from .models import EnvironmentVariable
+from .models import DeployedVariable, EnvironmentVariable
 from .resolving import Problem, Resolution
 
 
@@ -29,6 +29,20 @@ def source_name(variable: EnvironmentVariable, access: Access) -> str:
     if variable.credential and variable.credential.restricted and access.secret_providers.read:
         return _("A restricted credential")
     return variable.source_label
+
+
+def deployed_source_name(row: DeployedVariable, access: Access) -> str:
+    """Return where a deployed value came from; the credential's name only where it may be named.
+
+    Of a credential that was deleted nothing tells who might know of it: owners are told its name.
+    """
+    label = row.source_label
+    if row.credential_uuid is None:
+        return label
+    if row.names_credential or (row.credential_id is None and access.owner):
+        by_name = row.source == EnvironmentVariable.Source.CREDENTIAL
+        return row.credential_name if by_name else f"{label} ({row.credential_name})"
+    return label
 
 
 def outcomes_of(resolution: Resolution, *, with_keys: bool) -> dict[str, Outcome]:

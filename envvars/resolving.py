@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from datetime import datetime
+from typing import NamedTuple, TypeAlias
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from credentials.models import Credential
 from credentials.providers.base import Fetched, Provider, ProviderError, SecretId
@@ -39,13 +40,40 @@ class Problem:
     nearest: str = ""
 
 
+class SecretVersion(NamedTuple):
+    """A secret that was read: its name (or ARN) as it was asked for, the stage, and the id of the version."""
+
+    secret_name: str
+    version_stage: str
+    version_id: str
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the value of one variable came from: the variable as it was then, and for a secret what was read."""
+
+    variable: EnvironmentVariable
+    credential: Credential | None
+    secrets: tuple[SecretVersion, ...]
+
+    @property
+    def mark(self) -> str:
+        """What was read, in an opaque text: the version ids joined by ",", or when a direct value was typed in."""
+        return version_mark((secret.version_id for secret in self.secrets), self.variable.updated_at)
+
+
+def version_mark(version_ids: Iterable[str], typed_at: datetime) -> str:
+    """Return the opaque text that tells one reading of a variable from another; each version once."""
+    return ",".join(dict.fromkeys(version_ids)) or f"direct:{typed_at.isoformat()}"
+
+
 @dataclass(frozen=True)
 class Resolution:
     """What became of an automation's variables: a value or a problem for each.
 
     `secrets_read` counts the secrets that gave a value, `calls` the requests that were sent for them. `versions` names
     for each variable with a value, in an opaque text, the versions that were read: the secrets' version ids joined by
-    ",", or `direct:` and when the value was typed in.
+    ",", or `direct:` and when the value was typed in. `origins` has more about each, where vaults were asked.
     """
 
     values: Mapping[str, Secret[str]]
@@ -53,6 +81,7 @@ class Resolution:
     secrets_read: int
     versions: Mapping[str, str] = field(default_factory=dict)
     calls: int = 0
+    origins: Mapping[str, Origin] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -68,7 +97,22 @@ def resolve_for(
     `delivery` names what the values are for: a format, `run`, `api` or `check`. `by` is None on the command line and
     for what `by_label` names. `only` are the keys that are wanted, None for all.
     """
-    resolution = resolve(automation, _variables_of(automation, only))
+    resolution = resolve(automation, variables_of(automation, only))
+    record_resolution(automation, by, delivery, resolution, by_label=by_label)
+    return resolution
+
+
+def record_resolution(
+    automation: Automation,
+    by: User | None,
+    delivery: str,
+    resolution: Resolution,
+    *,
+    by_label: str = "",
+    failure: str = "",
+) -> None:
+    """Write down that an automation's values were had; `failure` is a code for why none could be."""
+    problems = [f"{problem.key}: {problem.code}" for problem in resolution.problems]
     with changing(automation.organization):
         record(
             automation.organization,
@@ -78,11 +122,10 @@ def resolve_for(
             {
                 "delivery": delivery,
                 "variables": len(resolution.values),
-                "problems": [f"{problem.key}: {problem.code}" for problem in resolution.problems],
+                "problems": [failure] if failure else problems,
             },
             label=by_label,
         )
-    return resolution
 
 
 def resolve(automation: Automation, variables: Iterable[EnvironmentVariable] | None = None) -> Resolution:
@@ -90,11 +133,11 @@ def resolve(automation: Automation, variables: Iterable[EnvironmentVariable] | N
 
     `variables` are some of the automation's variables, where not all are wanted.
     """
-    chosen = _variables_of(automation) if variables is None else list(variables)
-    credentials = _credentials_of(automation.organization, chosen)
+    chosen = list(variables_of(automation) if variables is None else variables)
+    credentials = credentials_of(automation.organization, chosen)
     answers, calls = _read_all(chosen, credentials)
     values: dict[str, Secret[str]] = {}
-    versions: dict[str, str] = {}
+    origins: dict[str, Origin] = {}
     problems: list[Problem] = []
     for variable in chosen:
         reading = _Reading(credentials.get(variable.pk), answers)
@@ -103,17 +146,19 @@ def resolve(automation: Automation, variables: Iterable[EnvironmentVariable] | N
             problems.append(outcome)
         else:
             values[variable.key] = outcome
-            versions[variable.key] = ",".join(reading.versions) or f"direct:{variable.updated_at.isoformat()}"
+            origins[variable.key] = Origin(variable, credentials.get(variable.pk), tuple(reading.secrets))
     read = sum(isinstance(answer, Fetched) for answer in answers.values())
-    return Resolution(values, tuple(problems), read, versions, calls)
+    versions = {key: origin.mark for key, origin in origins.items()}
+    return Resolution(values, tuple(problems), read, versions, calls, origins)
 
 
-def _variables_of(automation: Automation, only: Collection[str] | None = None) -> list[EnvironmentVariable]:
+def variables_of(automation: Automation, only: Collection[str] | None = None) -> "QuerySet[EnvironmentVariable]":
+    """Return what an automation receives, by key; `only` are the keys that are wanted, None for all."""
     rows = automation.variables.filter(organization=automation.organization).order_by("key")
-    return list(rows if only is None else rows.filter(key__in=only))
+    return rows if only is None else rows.filter(key__in=only)
 
 
-def _credentials_of(organization: Organization, variables: Iterable[EnvironmentVariable]) -> dict[int, Credential]:
+def credentials_of(organization: Organization, variables: Iterable[EnvironmentVariable]) -> dict[int, Credential]:
     """Return by the variable's id what each one is read with; nothing for a direct value, or without a default."""
     named = {variable.credential_id for variable in variables if variable.source == Source.CREDENTIAL}
     providers = {variable.provider for variable in variables if variable.source == Source.PROVIDER_DEFAULT}
@@ -179,7 +224,7 @@ class _Reading:
         self._credential = credential
         self._answers = answers
         self.last: Reference | None = None
-        self.versions: dict[str, None] = {}
+        self.secrets: dict[SecretVersion, None] = {}
 
     def __call__(self, reference: Reference) -> Secret[str] | None:
         """Return the text of a secret. Raises why there is none."""
@@ -189,7 +234,7 @@ class _Reading:
         answer = self._answers[self._credential.pk, reference.secret_id]
         if isinstance(answer, Exception):
             raise answer
-        self.versions[answer.version_id] = None
+        self.secrets[SecretVersion(*reference.secret_id, answer.version_id)] = None
         return answer.value
 
 

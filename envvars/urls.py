@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from .views import automations, imports, tokens, variables
+from .views import automations, deployments, drift, imports, tokens, variables
 
 urlpatterns = [
     path("environment-variables/", variables.variable_list, name="variable_list"),
@@ -13,11 +13,17 @@ urlpatterns = [
     path("environment-variables/<uuid:uuid>/access/", variables.variable_access, name="variable_access"),
     path("automations/", automations.automation_list, name="automation_list"),
     path("automations/add/", automations.automation_add, name="automation_add"),
+    path("automations/stale/", drift.stale_list, name="automation_stale"),
     path("automations/<uuid:uuid>/", automations.automation_detail, name="automation_detail"),
     path("automations/<uuid:uuid>/check/", automations.automation_check, name="automation_check"),
     path("automations/<uuid:uuid>/edit/", automations.automation_edit, name="automation_edit"),
     path("automations/<uuid:uuid>/delete/", automations.automation_delete, name="automation_delete"),
     path("automations/<uuid:uuid>/access/", automations.automation_access, name="automation_access"),
+    path("automations/<uuid:uuid>/deploy/", deployments.automation_deploy, name="automation_deploy"),
+    path("automations/<uuid:uuid>/deployments/", deployments.automation_deployments, name="automation_deployments"),
+    path("automations/<uuid:uuid>/compare/", deployments.automation_compare, name="automation_compare"),
+    path("deployments/<uuid:uuid>/", deployments.deployment_detail, name="deployment_detail"),
+    path("automations/<uuid:uuid>/drift/", drift.drift_check, name="automation_drift"),
     path("automations/<uuid:uuid>/tokens/add/", tokens.token_add, name="automation_token_add"),
     path("service-tokens/<uuid:uuid>/rotate/", tokens.token_rotate, name="token_rotate"),
     path("service-tokens/<uuid:uuid>/revoke/", tokens.token_revoke, name="token_revoke"),

@@ -37,6 +37,8 @@ DETAIL_NAMES = frozenset(
         "problems",
         "role",
         "delivery",
+        "deployment",  # its number
+        "stale",  # keys of variables
         "automations",
         "holder",
         "grants",

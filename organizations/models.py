@@ -292,6 +292,8 @@ class AuditEvent(models.Model):
         AUTOMATION_CHANGED = "automation:changed", _("changed an automation")
         AUTOMATION_DELETED = "automation:deleted", _("deleted an automation")
         AUTOMATION_RESOLVED = "automation:resolved", _("resolved an automation's variables")
+        AUTOMATION_DEPLOYED = "automation:deployed", _("deployed an automation")
+        AUTOMATION_COMPARED = "automation:compared", _("compared what is deployed with vaults")
         SHARING_RESTRICTED = "sharing:restricted", _("restricted")
         SHARING_LIFTED = "sharing:lifted", _("lifted the restriction of")
         SHARING_CHANGED = "sharing:changed", _("changed who may use")

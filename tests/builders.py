@@ -7,7 +7,7 @@ from django.db import connection
 from credentials.models import Credential
 from credentials.providers.base import VersionStage
 from credentials.services import add_credential
-from envvars.models import Automation, EnvironmentVariable
+from envvars.models import Automation, Deployment, EnvironmentVariable
 from envvars.references import parse
 from envvars.services.automations import add_automation
 from envvars.services.variables import Value, add_variable
@@ -85,7 +85,7 @@ def restrict_to(row: Restrictable, by: Membership, shares: Mapping[User | Role, 
         share(row, by, holder, grants)
 
 
-def damage(row: Credential | EnvironmentVariable, column: str) -> None:
+def damage(row: Credential | EnvironmentVariable | Deployment, column: str) -> None:
     """Change a sealed column behind the application's back, as a broken restore would."""
     with connection.cursor() as cursor:
         cursor.execute(

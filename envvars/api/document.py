@@ -26,12 +26,20 @@ def _refusal(status: int, **headers: str) -> dict[str, Any]:
     }
 
 
+_AUTOMATION: dict[str, Any] = {
+    "name": "automation",
+    "in": "path",
+    "required": True,
+    "description": "The automation that the service token was created for.",
+    "schema": {"type": "string", "format": "uuid"},
+}
+
 DOCUMENT: dict[str, Any] = {
     "openapi": "3.1.0",
     "info": {
         "title": "crewadmin",
         "version": "1",
-        "description": "What an automation fetches when it starts: the values of its environment variables.",
+        "description": "For automations: fetch the values of the environment variables when one starts; deploy one.",
     },
     "servers": [{"url": "/"}],
     "paths": {
@@ -41,17 +49,12 @@ DOCUMENT: dict[str, Any] = {
                 "summary": "Get the values of an automation's environment variables",
                 "description": (
                     "All values or none. Secrets are read when asked for, so an answer can take several seconds; give "
-                    f"the request a deadline of 60. A token may ask {PER_MINUTE} times a minute."
+                    "the request a deadline of 60. Of an automation that resolves when it is deployed: what was "
+                    f"deployed last, 409 before that. A token may ask {PER_MINUTE} times a minute."
                 ),
                 "security": [{"serviceToken": []}],
                 "parameters": [
-                    {
-                        "name": "automation",
-                        "in": "path",
-                        "required": True,
-                        "description": "The automation that the service token was created for.",
-                        "schema": {"type": "string", "format": "uuid"},
-                    },
+                    _AUTOMATION,
                     {
                         "name": "If-None-Match",
                         "in": "header",
@@ -69,6 +72,33 @@ DOCUMENT: dict[str, Any] = {
                     },
                     "304": {"description": "Nothing has changed since the answer with this ETag", "headers": _HEADERS},
                     "401": _refusal(401, **{"WWW-Authenticate": "How to authenticate: with a bearer token."}),
+                    "404": _refusal(404),
+                    "409": _refusal(409),
+                    "429": _refusal(429, **{"Retry-After": "Seconds to wait."}),
+                },
+            }
+        },
+        "/api/v1/automations/{automation}/deployments": {
+            "post": {
+                "operationId": "deploy",
+                "summary": "Deploy an automation",
+                "description": (
+                    "Reads every secret and keeps the values: an automation that resolves when it is deployed starts "
+                    "with them until the next deployment. All variables or none; what was deployed before stays until "
+                    f"then. For a service token that may deploy, {PER_MINUTE} requests a minute, all kinds together."
+                ),
+                "security": [{"serviceToken": []}],
+                "parameters": [_AUTOMATION],
+                "responses": {
+                    "201": {
+                        "description": "Deployed",
+                        "headers": {"Cache-Control": _HEADERS["Cache-Control"]},
+                        "content": {
+                            "application/json": {"schema": {"$ref": "#/components/schemas/Deployment"}},
+                        },
+                    },
+                    "401": _refusal(401, **{"WWW-Authenticate": "How to authenticate: with a bearer token."}),
+                    "403": _refusal(403),
                     "404": _refusal(404),
                     "409": _refusal(409),
                     "429": _refusal(429, **{"Retry-After": "Seconds to wait."}),
@@ -109,6 +139,17 @@ DOCUMENT: dict[str, Any] = {
                         "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
                         "additionalProperties": {"type": "string"},
                     },
+                },
+            },
+            "Deployment": {
+                "type": "object",
+                "required": ["automation", "number", "variables", "created_at"],
+                "additionalProperties": False,
+                "properties": {
+                    "automation": {"type": "string", "format": "uuid"},
+                    "number": {"type": "integer", "minimum": 1, "description": "Counts the automation's deployments."},
+                    "variables": {"type": "integer", "minimum": 0, "description": "How many have a value."},
+                    "created_at": {"type": "string", "format": "date-time"},
                 },
             },
             "Problem": {

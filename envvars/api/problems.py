@@ -12,8 +12,12 @@ TEXTS: dict[HTTPStatus, tuple[str, str]] = {
         "No working service token",
         "Send the header Authorization: Bearer TOKEN with a token that has neither expired nor been revoked.",
     ),
+    HTTPStatus.FORBIDDEN: (
+        "This service token may not deploy",
+        "Create a service token of the automation with “May deploy”, and use that one for deploying.",
+    ),
     HTTPStatus.NOT_FOUND: ("No such automation", "Ask for the automation that the service token was created for."),
-    HTTPStatus.METHOD_NOT_ALLOWED: ("Method not allowed", "Use GET or HEAD."),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("Method not allowed", "Use a method that the header Allow names."),
     HTTPStatus.CONFLICT: (
         "Variables without a value",
         "Nothing is delivered until every variable of the automation has a value.",
@@ -23,10 +27,13 @@ TEXTS: dict[HTTPStatus, tuple[str, str]] = {
 
 
 def problem(
-    status: HTTPStatus, problems: Sequence[Mapping[str, str]] = (), headers: Mapping[str, str] | None = None
+    status: HTTPStatus,
+    problems: Sequence[Mapping[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+    text: tuple[str, str] | None = None,
 ) -> HttpResponse:
-    """Return the answer for a status of TEXTS; `problems` are those of single variables."""
-    title, detail = TEXTS[status]
+    """Return the answer for a status of TEXTS; `problems` are those of single variables, `text` replaces the texts."""
+    title, detail = text or TEXTS[status]
     content: dict[str, Any] = {"type": "about:blank", "title": title, "status": status.value, "detail": detail}
     if problems:
         content["problems"] = [dict(one) for one in problems]

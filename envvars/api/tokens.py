@@ -17,28 +17,31 @@ from .problems import problem
 Guarded = Callable[[HttpRequest, ServiceToken], HttpResponse]
 
 
-def automation_token(view: Guarded) -> Callable[[HttpRequest, str], HttpResponse]:
+def automation_token(*methods: str) -> Callable[[Guarded], Callable[[HttpRequest, str], HttpResponse]]:
     """Guard a view whose URL has an automation's `uuid`: 401 without a working token, 404 with that of another one.
 
     A missing, unknown, expired or revoked token gets the same answer, byte for byte, after the same work; so does an
-    automation of somebody else and one that does not exist.
+    automation of somebody else and one that does not exist. Other `methods` are not allowed.
     """
 
-    @wraps(view)
-    def guarded(request: HttpRequest, uuid: str) -> HttpResponse:
-        if request.method not in ("GET", "HEAD"):
-            return problem(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "GET, HEAD"})
-        token = token_of(_bearer(request))
-        if token is None:
-            return problem(HTTPStatus.UNAUTHORIZED, headers={"WWW-Authenticate": 'Bearer realm="crewadmin"'})
-        if seconds := seconds_to_wait(token):
-            return problem(HTTPStatus.TOO_MANY_REQUESTS, headers={"Retry-After": str(seconds)})
-        if public_id(uuid) != token.automation.uuid:
-            return problem(HTTPStatus.NOT_FOUND)
-        note_use(token)
-        return view(request, token)
+    def decorate(view: Guarded) -> Callable[[HttpRequest, str], HttpResponse]:
+        @wraps(view)
+        def guarded(request: HttpRequest, uuid: str) -> HttpResponse:
+            if request.method not in methods:
+                return problem(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(methods)})
+            token = token_of(_bearer(request))
+            if token is None:
+                return problem(HTTPStatus.UNAUTHORIZED, headers={"WWW-Authenticate": 'Bearer realm="crewadmin"'})
+            if seconds := seconds_to_wait(token):
+                return problem(HTTPStatus.TOO_MANY_REQUESTS, headers={"Retry-After": str(seconds)})
+            if public_id(uuid) != token.automation.uuid:
+                return problem(HTTPStatus.NOT_FOUND)
+            note_use(token)
+            return view(request, token)
 
-    return automations(guarded)
+        return automations(guarded)
+
+    return decorate
 
 
 def _bearer(request: HttpRequest) -> str:

@@ -15,12 +15,22 @@ Action = AuditEvent.Action
 
 
 def add_automation(
-    organization: Organization, by: User | None, *, name: str, slug: str, variables: Iterable[EnvironmentVariable] = ()
+    organization: Organization,
+    by: User | None,
+    *,
+    name: str,
+    slug: str,
+    variables: Iterable[EnvironmentVariable] = (),
+    resolves_at: str = "",
 ) -> Automation:
-    """Store an automation with its variables. Raises ValidationError if the name or short name is taken."""
+    """Store an automation with its variables. `resolves_at` is one of Automation.ResolvesAt, or blank for the default.
+
+    Raises ValidationError if the name or short name is taken.
+    """
     automation = Automation(organization=organization)
     with changing(organization):
         _take_names(automation, name, slug)
+        automation.resolves_at = resolves_at or automation.resolves_at
         automation.save(force_insert=True)
         automation.variables.set(variables)
         record(organization, by, Action.AUTOMATION_CREATED, automation)
@@ -28,21 +38,36 @@ def add_automation(
 
 
 def change_automation(
-    automation: Automation, by: User | None, *, name: str, slug: str, variables: Iterable[EnvironmentVariable]
+    automation: Automation,
+    by: User | None,
+    *,
+    name: str,
+    slug: str,
+    variables: Iterable[EnvironmentVariable],
+    resolves_at: str = "",
 ) -> Automation:
-    """Store what changed.
+    """Store what changed. `resolves_at` is one of Automation.ResolvesAt, or blank for what it is.
+
+    What was deployed stays, also if it is not used any more.
 
     Raises ValidationError if the name or short name is taken, and what `managed_row` does.
     """
     organization = automation.organization
     with changing_as_manager(automation, by) as automation:
         receives = set(variables)
-        before = {"name": automation.name, "slug": automation.slug, "variables": set(automation.variables.all())}
-        after = {"name": name, "slug": slug, "variables": receives}
+        resolves_at = resolves_at or automation.resolves_at
+        before = {
+            "name": automation.name,
+            "slug": automation.slug,
+            "resolves_at": automation.resolves_at,
+            "variables": set(automation.variables.all()),
+        }
+        after = {"name": name, "slug": slug, "resolves_at": resolves_at, "variables": receives}
         changed = [label for label, now in after.items() if before[label] != now]
         if not changed:
             return automation
         _take_names(automation, name, slug)
+        automation.resolves_at = resolves_at
         automation.save()
         automation.variables.set(receives)
         record(organization, by, Action.AUTOMATION_CHANGED, automation, {"fields": changed})

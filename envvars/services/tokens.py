@@ -40,24 +40,24 @@ class TokenGivenError(Exception):
 
 
 def add_token(
-    automation: Automation, by: User | None, *, name: str, lifetime: timedelta, uuid: UUID
+    automation: Automation, by: User | None, *, name: str, lifetime: timedelta, uuid: UUID, may_deploy: bool = False
 ) -> tuple[ServiceToken, Secret[str]]:
     """Store a token and return it with its text, which nobody can get again. `uuid` becomes the row's.
 
-    Raises TokenGivenError for a `uuid` that is taken, ValidationError if the automation has its most already, and what
-    `managed_row` does.
+    It opens the automation's values; with `may_deploy` it deploys too. Raises TokenGivenError for a `uuid` that is
+    taken, ValidationError if the automation has its most already, and what `managed_row` does.
     """
     with changing_as_manager(automation, by) as automation:
         _refuse_more(automation, uuid)
-        token, text = _new_token(automation, by, name, lifetime, uuid)
-        record(automation.organization, by, Action.TOKEN_CREATED, token)
+        token, text = _new_token(automation, by, name, lifetime, uuid, may_deploy=may_deploy)
+        record(automation.organization, by, Action.TOKEN_CREATED, token, {"fields": ["may_deploy"]} if may_deploy else {})
     return token, text
 
 
 def rotate_token(
     token: ServiceToken, by: User | None, *, overlap: timedelta, uuid: UUID
 ) -> tuple[ServiceToken, Secret[str]]:
-    """Store a successor with the same name and lifetime; the old one ends after `overlap`, unless it ends earlier.
+    """Store a successor with the same name, lifetime and rights; the old one ends after `overlap`, if not earlier.
 
     Raises TokenGivenError for a `uuid` that is taken, ValidationError if the automation has its most already or the
     token does not work any more, ServiceToken.DoesNotExist if it was deleted meanwhile, and what `managed_row` does.
@@ -67,7 +67,8 @@ def rotate_token(
         token = ServiceToken.objects.get(pk=token.pk)
         if not token.works:
             raise ValidationError(_("This token does not work any more. Create a new one."))
-        successor, text = _new_token(automation, by, token.name, token.expires_at - token.created_at, uuid)
+        lifetime = token.expires_at - token.created_at
+        successor, text = _new_token(automation, by, token.name, lifetime, uuid, may_deploy=token.may_deploy)
         token.expires_at = min(token.expires_at, timezone.now() + overlap)
         token.save(update_fields=["expires_at"])
         record(automation.organization, by, Action.TOKEN_ROTATED, token)
@@ -106,7 +107,7 @@ def _refuse_more(automation: Automation, uuid: UUID) -> None:
 
 
 def _new_token(
-    automation: Automation, by: User | None, name: str, lifetime: timedelta, uuid: UUID
+    automation: Automation, by: User | None, name: str, lifetime: timedelta, uuid: UUID, *, may_deploy: bool
 ) -> tuple[ServiceToken, Secret[str]]:
     prefix = f"crewadmin_{secrets.token_hex(6)}"
     text = f"{prefix}_{secrets.token_urlsafe(32)}"
@@ -117,6 +118,7 @@ def _new_token(
         prefix=prefix,
         hash=_hash_of(text),
         expires_at=timezone.now() + lifetime,
+        may_deploy=may_deploy,
         created_by=by,
     )
     token.save(force_insert=True)

@@ -18,15 +18,26 @@ from organizations.sharing import Grant, hidden_count, listed
 from organizations.views.sharing import Place, sharing_page
 from organizations.who_has_access import who_has_access
 
+from ..deployed import Change, changes_since
 from ..forms import AutomationForm
-from ..models import Automation, ServiceToken
+from ..models import DRIFTED, Automation, DeployedVariable, Deployment, ServiceToken
 from ..presentation import outcomes_of, source_name
 from ..resolving import resolve_for
 from ..services import automations as services
-from .shared import automation_of, can_manage, can_read, form_page, posted, shown_variables
+from .shared import (
+    automation_of,
+    can_manage,
+    can_read,
+    form_page,
+    posted,
+    shown_deployed,
+    shown_variables,
+    stale_automations,
+)
 
 VARIABLES_SHOWN = 200
 ENDED_TOKENS_SHOWN = 5
+DEPLOYMENTS_SHOWN = 5
 
 
 @can_read
@@ -35,7 +46,8 @@ def automation_list(request: OrganizationRequest) -> HttpResponse:
     """List the organization's automations."""
     rows = Automation.objects.for_organization(request.organization).annotate(variables_count=Count("variables"))
     context = {
-        "page": page_of(listed(rows, request.membership), request.GET, "name"),
+        "stale_count": stale_automations(request).count(),
+        "page": page_of(listed(rows.with_stale_since(), request.membership), request.GET, "name"),
         "hidden_count": hidden_count(Automation, request.membership),
         "can_manage": request.access.environment_variables.manage,
     }
@@ -62,7 +74,7 @@ def automation_add(request: OrganizationRequest) -> HttpResponse:
 @require_safe
 def automation_detail(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     """Show an automation: its variables, and the commands that deliver them."""
-    return _automation_page(request, automation_of(request, uuid), {})
+    return automation_page(request, automation_of(request, uuid), {})
 
 
 @can_read
@@ -76,16 +88,36 @@ def automation_check(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     resolution = resolve_for(automation, request.user, "check")
     outcomes = outcomes_of(resolution, with_keys=request.access.environment_variables.manage)
     context = {"resolution": resolution, "checked": True, "outcomes": outcomes}
-    return _automation_page(request, automation, context)
+    return automation_page(request, automation, context)
 
 
-def _automation_page(request: OrganizationRequest, automation: Automation, context: dict[str, Any]) -> HttpResponse:
+def automation_page(
+    request: OrganizationRequest, automation: Automation, context: dict[str, Any], status: int = 200
+) -> HttpResponse:
+    """Show an automation, with what became of its variables where it was just resolved (`outcomes`)."""
+    deployments = list(Deployment.objects.of(automation)[: DEPLOYMENTS_SHOWN + 1])
+    last = deployments[0] if deployments else None
+    changes = _changes(automation, last)
+    drifted = _drifted(request, automation, last)
     rows = shown_variables(request).filter(automations=automation)
     outcomes, shown_count = context.get("outcomes", {}), rows.count()
     tokens = ServiceToken.objects.for_organization(request.organization).filter(automation=automation)
     context |= {
         "automation": automation,
-        "rows": [(row, source_name(row, request.access), outcomes.get(row.key)) for row in rows[:VARIABLES_SHOWN]],
+        "rows": [
+            (
+                row,
+                source_name(row, request.access),
+                outcomes.get(row.key),
+                changes.get(row.key, ""),
+                drifted.get(row.key),
+            )
+            for row in rows[:VARIABLES_SHOWN]
+        ],
+        "deployments": deployments[:DEPLOYMENTS_SHOWN],
+        "more_deployments": len(deployments) > DEPLOYMENTS_SHOWN,
+        "newest": last,
+        "changes_count": len(changes),
         "shown_count": shown_count,
         "hidden_count": automation.variables.count() - shown_count,
         "access": who_has_access(automation),
@@ -94,7 +126,21 @@ def _automation_page(request: OrganizationRequest, automation: Automation, conte
         "can_manage": request.access.environment_variables.manage and automation.managed,
         "manages_variables": request.access.environment_variables.manage,
     }
-    return render(request, "envvars/automation_detail.html", context)
+    return render(request, "envvars/automation_detail.html", context, status=status)
+
+
+def _changes(automation: Automation, last: Deployment | None) -> dict[str, Change]:
+    """Return what the next deployment will bring, where that is what the automation starts with."""
+    return changes_since(automation, last) if last and automation.resolves_at_deploy else {}
+
+
+def _drifted(
+    request: OrganizationRequest, automation: Automation, last: Deployment | None
+) -> dict[str, DeployedVariable]:
+    """Return by key what was deployed and is stale, or cannot be told, where it is what the automation starts with."""
+    if not last or not automation.resolves_at_deploy:
+        return {}
+    return {row.key: row for row in shown_deployed(request).filter(DRIFTED, deployment=last)}
 
 
 @can_manage

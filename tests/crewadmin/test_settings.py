@@ -63,6 +63,8 @@ def reported(script: str, **variables: str) -> Any:
         ({"DEBUG": "on", "ALLOWED_HOSTS": "127.0.0.1,*"}, "DEBUG shows settings"),
         ({"OIDC_SERVER_URL": "http://login.example.com"}, "OIDC_SERVER_URL must start with https://"),
         ({"OIDC_SERVER_URL": "https://login.example.com"}, "Set the OIDC_CLIENT_ID environment variable"),
+        ({"DRIFT_WEBHOOK_URL": "http://hooks.example.com"}, "DRIFT_WEBHOOK_URL must start with https://"),
+        ({"DRIFT_WEBHOOK_URL": "https://hooks.example.com"}, "DRIFT_WEBHOOK_KEY is missing"),
         ({"AWS_SANDBOX_URL": "http://10.0.0.1:5000"}, "AWS_SANDBOX_URL must be http://127.0.0.1:PORT"),
     ],
 )

@@ -2,12 +2,15 @@
 
 import pytest
 
+from credentials.models import Credential
 from envvars.models import Automation
 from organizations.access import Feature, Level, set_levels
 from organizations.models import Organization, User
 from organizations.services.members import add_member
 from organizations.services.roles import create_role
-from tests.builders import store_automation
+from sandbox import seed
+from sandbox.aws import Sandbox
+from tests.builders import store_automation, store_direct, store_reference
 from tests.conftest import PASSWORD
 
 
@@ -24,3 +27,16 @@ def dora(acme: Organization, alice: User) -> User:
     set_levels(role, {Feature.ENVIRONMENT_VARIABLES: Level.READ})
     add_member(acme, user, role, by=alice)
     return user
+
+
+@pytest.fixture
+def baked_crew(acme: Organization, crew: Automation, aws_prod: Credential, sandbox: Sandbox) -> Automation:
+    """A crew that starts with what was deployed: a typed value, a secret's key, and a template of two secrets."""
+    Automation.objects.filter(pk=crew.pk).update(resolves_at=Automation.ResolvesAt.DEPLOY)
+    crew.refresh_from_db()
+    store_direct(acme, "LOG_LEVEL", "debug", [crew])
+    store_reference(acme, "DB_PASSWORD", "database-credentials#password", aws_prod, [crew])
+    store_reference(
+        acme, "DB_URL", f"${{database-credentials#username}}:${{{seed.OPENAI_KEY.name}}}", automations=[crew]
+    )
+    return crew

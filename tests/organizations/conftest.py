@@ -10,6 +10,7 @@ from credentials.models import Credential
 from credentials.services import add_credential
 from envvars.models import EnvironmentVariable
 from envvars.services.automations import add_automation
+from envvars.services.deployments import deploy
 from envvars.services.tokens import add_token
 from envvars.services.variables import Value, add_variable
 from organizations.models import Membership, Organization, User
@@ -34,6 +35,7 @@ def rows_of(organization: Organization, owner: User) -> Rows:
         organization, owner, key="API_KEY", value=Value(EnvironmentVariable.Source.DIRECT, text="made-up")
     )
     automation = add_automation(organization, owner, name="Crew", slug="crew", variables=[variable])
+    deployment = deploy(automation, owner)
     token, _text = add_token(automation, owner, name="Cluster", lifetime=timedelta(days=30), uuid=uuid4())
     role = create_role(organization, "Deployers")
     address = f"colleague@{organization.slug}.example"  # may be there already, from rows that were deleted since
@@ -43,6 +45,7 @@ def rows_of(organization: Organization, owner: User) -> Rows:
         "credential": credential,
         "variable": variable,
         "automation": automation,
+        "deployment": deployment,
         "token": token,
         "role": role,
         "member": member,

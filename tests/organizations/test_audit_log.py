@@ -112,6 +112,11 @@ def test_events_read_as_sentences_newest_first(
             {"delivery": "api", "variables": 2, "problems": []},
             "read the values of automation Acme: for api, 2 variables",
         ),
+        (
+            Action.AUTOMATION_DEPLOYED,
+            {"deployment": 3, "variables": 2},
+            "deployed automation Acme: deployment #3, 2 variables",
+        ),
         (Action.AUDIT_EXPORTED, {"format": "csv", "filters": []}, "exported the audit log of Acme: csv"),
         (Action.CREDENTIAL_DELETED, {"automations": 3}, "deleted credential Acme: automations 3"),
         (Action.ORGANIZATION_CHANGED, {"fields": ["requires_mfa"]}, "changed the settings of Acme: requires mfa"),

@@ -1,8 +1,8 @@
 """`manage.py resolve AUTOMATION --format FORMAT`: write an automation's values to standard output.
 
 Nothing is written there unless every variable has a value that the format can hold; problems go to standard error.
-Exit codes: 0 written, 1 a variable has no value or one that the format cannot hold, or the automation was not found,
-2 wrong usage. docs/delivery.md describes the formats.
+Exit codes: 0 written, 1 a variable has no value or one that the format cannot hold, or the automation was not found
+or is not deployed yet, 2 wrong usage. docs/delivery.md describes the formats.
 """
 
 from argparse import ArgumentParser
@@ -12,9 +12,11 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
 from envvars.delivery.formats import FORMATS, CannotBeWrittenError, write
+from envvars.deployed import NotDeployedError
+from envvars.kickoff import environment_for
 from envvars.lookup import find_automation
 from envvars.presentation import problem_line
-from envvars.resolving import Resolution, resolve_for
+from envvars.resolving import Resolution
 
 
 class Command(BaseCommand):
@@ -30,7 +32,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Resolve all, then write all or nothing."""
         automation = find_automation(options["automation"])
-        resolution = resolve_for(automation, None, options["format"])
+        try:
+            resolution = environment_for(automation, options["format"])
+        except NotDeployedError as error:
+            raise CommandError(f"{error.title}. {error.detail}") from None
         if not resolution.ok:
             lines = [problem_line(problem) for problem in resolution.problems]
             self._refuse(lines, _("%(problems)d of %(all)d variables have no value; nothing was written."), resolution)

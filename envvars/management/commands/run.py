@@ -3,8 +3,8 @@
 The command replaces this process: it receives the signals, and its exit code is the caller's. It is not started unless
 every variable has a value. With --watch this process stays, asks for the values again from time to time and restarts
 the command when one has changed; signals and the exit code are passed on. Exit codes of our own: 1 a variable has no
-value, or the automation or a key of --only was not found, 2 wrong usage, 126 the command cannot be executed, 127 there
-is no such command. docs/delivery.md describes the options.
+value, the automation or a key of --only was not found, or the automation is not deployed yet, 2 wrong usage, 126 the
+command cannot be executed, 127 there is no such command. docs/delivery.md describes the options.
 """
 
 import sys
@@ -18,7 +18,8 @@ from django.utils.translation import gettext as _
 
 from envvars.delivery.process import become, environment_with
 from envvars.delivery.watch import end_like, run_and_watch
-from envvars.kickoff import environment_for, mark_of
+from envvars.deployed import NotDeployedError
+from envvars.kickoff import environment_for, mark_of, unknown_keys
 from envvars.lookup import find_automation
 from envvars.models import Automation
 from envvars.presentation import problem_line
@@ -47,7 +48,10 @@ class Command(BaseCommand):
             raise CommandError(_("Name the command to start after --."), returncode=2)
         automation = find_automation(options["automation"])
         _refuse_unknown(automation, options["only"])
-        resolution = self._resolve(automation, options["only"])
+        try:
+            resolution = self._resolve(automation, options["only"])
+        except NotDeployedError as error:
+            raise CommandError(f"{error.title}. {error.detail}") from None
         if not resolution.ok:
             raise CommandError(_("A variable has no value; the command was not started."))
         environment = environment_with(resolution.values, pristine=options["pristine"])
@@ -88,6 +92,9 @@ class Command(BaseCommand):
             try:
                 resolution = environment_for(find_automation(str(automation.uuid)), "run", only=options["only"])
                 mark = mark_of(automation, resolution)
+            except NotDeployedError as error:
+                self._say_it_runs_on(f"{error.title}.")
+                return None
             except (CommandError, DatabaseError) as error:
                 self._say_it_runs_on(type(error).__name__)
                 return None
@@ -155,6 +162,5 @@ def _options_after_automation(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refuse_unknown(automation: Automation, only: Sequence[str] | None) -> None:
-    there = set(automation.variables.filter(key__in=only or ()).values_list("key", flat=True))
-    if unknown := [key for key in only or () if key not in there]:
+    if unknown := unknown_keys(automation, only or ()):
         raise CommandError(_("The automation has no variable called %(keys)s.") % {"keys": ", ".join(unknown)})

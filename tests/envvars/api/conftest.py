@@ -19,9 +19,15 @@ def address(automation: Automation) -> str:
     return reverse("api_environment", args=[automation.uuid])
 
 
-def token_for(automation: Automation, days: float = 30) -> str:
+def deploy_address(automation: Automation) -> str:
+    return reverse("api_deployments", args=[automation.uuid])
+
+
+def token_for(automation: Automation, days: float = 30, *, may_deploy: bool = False) -> str:
     """The text of a new token."""
-    _token, text = add_token(automation, None, name="Cluster", lifetime=timedelta(days=days), uuid=uuid4())
+    _token, text = add_token(
+        automation, None, name="Cluster", lifetime=timedelta(days=days), uuid=uuid4(), may_deploy=may_deploy
+    )
     return text.reveal()
 
 

@@ -1,6 +1,7 @@
 """The OpenAPI document: true of what is answered, by example and by a tool that tries to prove otherwise."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import jsonschema_rs
@@ -20,11 +21,11 @@ from organizations.models import Organization
 from sandbox.aws import Sandbox
 from tests.builders import store_direct, store_reference
 
-from .conftest import Get
+from .conftest import Get, deploy_address, token_for
 
 pytestmark = pytest.mark.django_db
-PATH = "/api/v1/automations/{automation}/environment"
-OPERATION = DOCUMENT["paths"][PATH]["get"]
+ENVIRONMENT, DEPLOYMENTS = (f"/api/v1/automations/{{automation}}/{name}" for name in ("environment", "deployments"))
+GET, POST = DOCUMENT["paths"][ENVIRONMENT]["get"], DOCUMENT["paths"][DEPLOYMENTS]["post"]
 #: The same few examples in every run.
 BOUNDED = settings(
     max_examples=50,
@@ -36,9 +37,9 @@ BOUNDED = settings(
 )
 
 
-def violations(answer: Any) -> list[str]:
+def violations(answer: Any, operation: Any = GET) -> list[str]:
     """What an answer has that the document does not say, or lacks."""
-    described = OPERATION["responses"][str(answer.status_code)]
+    described = operation["responses"][str(answer.status_code)]
     missing = [name for name in described.get("headers", {}) if name not in answer.headers]
     kind = answer.headers.get("Content-Type", "")
     if not described.get("content"):
@@ -73,8 +74,29 @@ def test_every_answer_is_as_the_document_says(
     monkeypatch.setattr("envvars.api.limits.PER_MINUTE", 0)
     answers.append(get())
     assert [answer.status_code for answer in answers] == [200, 304, 401, 404, 409, 429]
-    assert {str(answer.status_code) for answer in answers} == set(OPERATION["responses"])
+    assert {str(answer.status_code) for answer in answers} == set(GET["responses"])
     assert [violations(answer) for answer in answers] == [[]] * 6
+
+
+def test_every_answer_about_a_deployment_is_as_the_document_says(
+    acme: Organization,
+    crew: Automation,
+    aws_prod: Credential,
+    sandbox: Sandbox,
+    get: Get,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store_direct(acme, "LOG_LEVEL", "made-up-direct-value", [crew])
+    deploying = token_for(crew, may_deploy=True)
+    post = partial(get, method="POST", at=deploy_address(crew))
+    answers = [post(deploying), post("wrong"), post(), post(deploying, at="/api/v1/automations/x/deployments")]
+    store_reference(acme, "NO_SECRET", "no/such-secret", automations=[crew])
+    answers.append(post(deploying))
+    monkeypatch.setattr("envvars.api.limits.PER_MINUTE", 0)
+    answers.append(post(deploying))
+    assert [answer.status_code for answer in answers] == [201, 401, 403, 404, 409, 429]
+    assert {str(answer.status_code) for answer in answers} == set(POST["responses"])
+    assert [violations(answer, POST) for answer in answers] == [[]] * 6
 
 
 def test_a_wrong_answer_would_be_found(get: Get) -> None:
@@ -88,7 +110,7 @@ def test_a_wrong_answer_would_be_found(get: Get) -> None:
 
 def test_the_document_knows_every_refusal_there_is() -> None:
     refusals = {str(status.value) for status in TEXTS}
-    assert refusals - {"405"} == {status for status in OPERATION["responses"] if status >= "400"}
+    assert refusals - {"405"} == {status for status in {**GET["responses"], **POST["responses"]} if status >= "400"}
 
 
 @pytest.fixture
@@ -104,23 +126,29 @@ def _one_connection() -> Iterator[None]:
 @pytest.mark.usefixtures("_one_connection")
 @pytest.mark.parametrize("mode", schemathesis.GenerationMode)
 @pytest.mark.parametrize("own", [True, False], ids=["own automation", "any automation"])
+@pytest.mark.parametrize(
+    ("path", "method", "done"), [(ENVIRONMENT, "GET", 200), (DEPLOYMENTS, "POST", 201)], ids=["environment", "deploy"]
+)
 def test_a_tool_that_tries_to_break_it_finds_nothing(
     mode: schemathesis.GenerationMode,
     own: bool,
+    path: str,
+    method: str,
+    done: int,
     acme: Organization,
     crew: Automation,
-    token: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """schemathesis makes requests up from the document, good and bad, and holds every answer against it."""
     store_direct(acme, "LOG_LEVEL", "made-up-direct-value", [crew])
     monkeypatch.setattr("envvars.api.limits.PER_MINUTE", 10**6)
     schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", WSGIHandler())
-    path = {"path_parameters": {"automation": str(crew.uuid)}} if own else {}
+    where = {"path_parameters": {"automation": str(crew.uuid)}} if own else {}
+    token = token_for(crew, may_deploy=True)
     statuses: set[tuple[bool, int]] = set()
 
     @settings(BOUNDED)
-    @given(schema[PATH]["GET"].as_strategy(mode, **path))
+    @given(schema[path][method].as_strategy(mode, **where))
     def ask(case: schemathesis.Case) -> None:
         for headers in ({"Authorization": f"Bearer {token}"}, {"Authorization": "Bearer wrong"}, {}):
             response = case.call(headers=headers)
@@ -129,6 +157,6 @@ def test_a_tool_that_tries_to_break_it_finds_nothing(
             case.validate_response(response, excluded_checks=[schemathesis.checks.ignored_auth])
 
     ask()
-    assert (True, 200 if own else 404) in statuses
+    assert (True, done if own else 404) in statuses
     assert {status for with_token, status in statuses if not with_token} == {401}
-    assert {status for _with_token, status in statuses} <= {200, 304, 401, 404}
+    assert {status for _with_token, status in statuses} <= {done, 304, 401, 404}
