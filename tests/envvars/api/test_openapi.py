@@ -20,7 +20,7 @@ from organizations.models import Organization
 from sandbox.aws import Sandbox
 from tests.builders import store_direct, store_reference
 
-from .conftest import Get
+from .conftest import Get, breaking
 
 pytestmark = pytest.mark.django_db
 PATH = "/api/v1/automations/{automation}/environment"
@@ -72,9 +72,11 @@ def test_every_answer_is_as_the_document_says(
     answers.append(get())
     monkeypatch.setattr("envvars.api.limits.PER_MINUTE", 0)
     answers.append(get())
-    assert [answer.status_code for answer in answers] == [200, 304, 401, 404, 409, 429]
+    monkeypatch.setattr("envvars.api.tokens.token_of", breaking)
+    answers.append(get())
+    assert [answer.status_code for answer in answers] == [200, 304, 401, 404, 409, 429, 500]
     assert {str(answer.status_code) for answer in answers} == set(OPERATION["responses"])
-    assert [violations(answer) for answer in answers] == [[]] * 6
+    assert [violations(answer) for answer in answers] == [[]] * 7
 
 
 def test_a_wrong_answer_would_be_found(get: Get) -> None:
