@@ -144,17 +144,18 @@ def _read_all(
     variables: Iterable[EnvironmentVariable], credentials: Mapping[int, Credential]
 ) -> tuple[dict[tuple[int, SecretId], Answer], int]:
     """Return the answer for every secret that is wanted, and how many requests were sent."""
-    wanted: defaultdict[Credential, dict[SecretId, None]] = defaultdict(dict)
+    wanted: defaultdict[int, dict[SecretId, None]] = defaultdict(dict)
     for variable in variables:
         if credential := credentials.get(variable.pk):
-            wanted[credential] |= dict.fromkeys(reference.secret_id for reference in variable.references)
+            wanted[credential.pk] |= dict.fromkeys(reference.secret_id for reference in variable.references)
+    by_pk = {credential.pk: credential for credential in credentials.values()}
     answers: dict[tuple[int, SecretId], Answer] = {}
     opened: dict[int, tuple[Provider, list[SecretId]]] = {}
-    for credential, secrets in wanted.items():
+    for pk, secrets in wanted.items():
         try:
-            opened[credential.pk] = credential.open_provider(), list(secrets)
+            opened[pk] = by_pk[pk].open_provider(), list(secrets)
         except SealError as error:
-            answers |= {(credential.pk, secret): error for secret in secrets}
+            answers |= {(pk, secret): error for secret in secrets}
     for pk, fetched in _fetch_all(opened).items():
         answers |= {(pk, secret): answer for secret, answer in fetched.items()}
     return answers, sum(provider.calls for provider, _secrets in opened.values())
