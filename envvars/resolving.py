@@ -91,14 +91,14 @@ def resolve(automation: Automation, variables: Iterable[EnvironmentVariable] | N
     `variables` are some of the automation's variables, where not all are wanted.
     """
     chosen = _variables_of(automation) if variables is None else list(variables)
-    credentials = _credentials_of(automation.organization, chosen)
+    credentials = credentials_of(automation.organization, chosen)
     answers, calls = _read_all(chosen, credentials)
     values: dict[str, Secret[str]] = {}
     versions: dict[str, str] = {}
     problems: list[Problem] = []
     for variable in chosen:
-        reading = _Reading(credentials.get(variable.pk), answers)
-        outcome = _value_of(variable, reading)
+        reading = Reading(credentials.get(variable.pk), answers)
+        outcome = value_of(variable, reading)
         if isinstance(outcome, Problem):
             problems.append(outcome)
         else:
@@ -113,7 +113,7 @@ def _variables_of(automation: Automation, only: Collection[str] | None = None) -
     return list(rows if only is None else rows.filter(key__in=only))
 
 
-def _credentials_of(organization: Organization, variables: Iterable[EnvironmentVariable]) -> dict[int, Credential]:
+def credentials_of(organization: Organization, variables: Iterable[EnvironmentVariable]) -> dict[int, Credential]:
     """Return by the variable's id what each one is read with; nothing for a direct value, or without a default."""
     named = {variable.credential_id for variable in variables if variable.source == Source.CREDENTIAL}
     providers = {variable.provider for variable in variables if variable.source == Source.PROVIDER_DEFAULT}
@@ -173,7 +173,7 @@ def _fetch_all(
 
 
 # --- From secrets to the value of one variable ----------------------------------------------------------------------
-class _Reading:
+class Reading:
     """What one variable reads of the answers: remembers the versions, and which reference was read last."""
 
     def __init__(self, credential: Credential | None, answers: Answers) -> None:
@@ -194,7 +194,8 @@ class _Reading:
         return answer.value
 
 
-def _value_of(variable: EnvironmentVariable, reading: _Reading) -> Secret[str] | Problem:
+def value_of(variable: EnvironmentVariable, reading: Reading) -> Secret[str] | Problem:
+    """Return the value of a variable out of what was read, or why it has none."""
     if reason_to_refuse(variable.key):  # stored before the name was refused
         return _problem(variable, reading, FailureCode.NAME_REFUSED)
     try:
@@ -212,7 +213,7 @@ def _value_of(variable: EnvironmentVariable, reading: _Reading) -> Secret[str] |
 
 def _problem(
     variable: EnvironmentVariable,
-    reading: _Reading,
+    reading: Reading,
     code: FailureCode,
     facts: Mapping[str, str] | None = None,
     *,

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from .views import automations, imports, tokens, variables
+from .views import automations, explaining, imports, tokens, variables
 
 urlpatterns = [
     path("environment-variables/", variables.variable_list, name="variable_list"),
@@ -11,6 +11,7 @@ urlpatterns = [
     path("environment-variables/<uuid:uuid>/edit/", variables.variable_edit, name="variable_edit"),
     path("environment-variables/<uuid:uuid>/delete/", variables.variable_delete, name="variable_delete"),
     path("environment-variables/<uuid:uuid>/access/", variables.variable_access, name="variable_access"),
+    path("environment-variables/<uuid:uuid>/explain/", explaining.variable_explain, name="variable_explain"),
     path("automations/", automations.automation_list, name="automation_list"),
     path("automations/add/", automations.automation_add, name="automation_add"),
     path("automations/<uuid:uuid>/", automations.automation_detail, name="automation_detail"),
@@ -18,6 +19,11 @@ urlpatterns = [
     path("automations/<uuid:uuid>/edit/", automations.automation_edit, name="automation_edit"),
     path("automations/<uuid:uuid>/delete/", automations.automation_delete, name="automation_delete"),
     path("automations/<uuid:uuid>/access/", automations.automation_access, name="automation_access"),
+    path(
+        "automations/<uuid:uuid>/variables/<uuid:variable>/explain/",
+        explaining.automation_explain,
+        name="automation_explain",
+    ),
     path("automations/<uuid:uuid>/tokens/add/", tokens.token_add, name="automation_token_add"),
     path("service-tokens/<uuid:uuid>/rotate/", tokens.token_rotate, name="token_rotate"),
     path("service-tokens/<uuid:uuid>/revoke/", tokens.token_revoke, name="token_revoke"),
