@@ -163,12 +163,8 @@ def _known(hop: Hop, variable: EnvironmentVariable, sight: Sight, told: Mapping[
             return told["json_key"] or _("The whole text is meant.")
         case HopName.RESULT if hop.state is StepState.PASSED:
             return _("It is there, and was dropped.")
-    return (
-        told.get("region")
-        or told.get("arn")
-        or told.get("role_arn")
-        or ("" if hop.state is StepState.PASSED else str(SKIPPED[SkipReason.NOT_TRACED]))
-    )
+    found = told.get("region") or told.get("account") or told.get("role_arn")
+    return found or ("" if hop.state is StepState.PASSED else str(SKIPPED[SkipReason.NOT_TRACED]))
 
 
 def _why_this_credential(facts: Mapping[str, str], variable: EnvironmentVariable, sight: Sight) -> str:
