@@ -20,7 +20,7 @@ _JUST_CREATED = timedelta(minutes=2)
 #: A page that shows an older failure does not.
 _JUST_TESTED = timedelta(seconds=20)
 
-_FACT_LABELS = {
+FACT_LABELS = {
     "account": gettext_lazy("Account"),
     "arn": gettext_lazy("Identity"),
     "secret_name": gettext_lazy("Secret"),
@@ -30,12 +30,13 @@ _FACT_LABELS = {
     "request_id": gettext_lazy("Request ID"),
     "skew_seconds": gettext_lazy("Clock difference in seconds"),
 }
-_SKIPPED = {
+SKIPPED = {
     SkipReason.EARLIER_STEP_FAILED: gettext_lazy("Not tried, because an earlier step failed."),
     SkipReason.NO_ROLE: gettext_lazy("Not needed: no Role ARN is set."),
     SkipReason.NO_TARGET: gettext_lazy("Not tried: no variable refers to a secret yet. Name one to read it."),
     SkipReason.DEFAULT_KEY: gettext_lazy("Not needed: the key aws/secretsmanager asks for no permission of its own."),
     SkipReason.NOT_CONCLUSIVE: gettext_lazy("Could not be found out this time. Everything works without it."),
+    SkipReason.NOT_TRACED: gettext_lazy("Known once it is traced."),
 }
 
 
@@ -53,12 +54,12 @@ class StepView:
     """One step of a test, as the page shows it.
 
     `hint` tells the outcome in one line while the step is folded: why it was skipped, what failed, who signed in.
-    `is_open` marks the one step that people should read first.
+    `is_open` marks the one step that people should read first. `milliseconds` is None where there is nothing to time.
     """
 
     label: str
     state: str
-    milliseconds: int
+    milliseconds: int | None
     hint: str
     title: str
     detail: str
@@ -145,7 +146,7 @@ def _advised_step(test: ConnectionTest) -> dict[str, Any] | None:
 
 def _step_view(step: Mapping[str, Any], *, is_new: bool) -> StepView:
     failure = explain(FailureCode(step["code"]), step["facts"]) if step["code"] else None
-    skipped = str(_SKIPPED[SkipReason(step["skipped"])]) if step["skipped"] else ""
+    skipped = str(SKIPPED[SkipReason(step["skipped"])]) if step["skipped"] else ""
     proven = step["facts"].get("arn") or step["facts"].get("secret_name", "")
     return StepView(
         label=str(Step(step["step"]).label),
@@ -156,7 +157,7 @@ def _step_view(step: Mapping[str, Any], *, is_new: bool) -> StepView:
         detail=str(failure.cause) if failure else skipped,
         owner=str(failure.owner.label) if failure else "",
         steps=tuple(str(line) for line in failure.steps) + _propagation(step["code"], is_new=is_new) if failure else (),
-        facts=tuple((str(label), step["facts"][name]) for name, label in _FACT_LABELS.items() if name in step["facts"]),
+        facts=tuple((str(label), step["facts"][name]) for name, label in FACT_LABELS.items() if name in step["facts"]),
     )
 
 

@@ -1,6 +1,7 @@
 """Decide and write: credentials. Each function is one transaction, audited."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -76,11 +77,14 @@ def change_credential(
         if set(changed) - {"name", "is_default"}:
             credential.version += 1
         _take_settings(credential, config, secrets, by)
-        if is_default and not credential.is_default:
+        becomes_default = is_default and not credential.is_default
+        if becomes_default:
             _clear_default(organization, credential.provider, by)
         credential.is_default, credential.import_name = is_default, import_name
         credential.save()
         record(organization, by, Action.CREDENTIAL_CHANGED, credential, {"fields": changed})
+        if becomes_default:
+            record(organization, by, Action.CREDENTIAL_MADE_DEFAULT, credential, {"provider": credential.provider})
     return credential
 
 
@@ -109,6 +113,12 @@ def delete_credential(credential: Credential, by: User | None) -> None:
             raise CredentialInUseError
         record(organization, by, Action.CREDENTIAL_DELETED, credential, {"provider": credential.provider})
         credential.delete()
+
+
+def default_since(credential: Credential) -> datetime | None:
+    """Return since when a credential is the default, as the audit log has it; None if that does not say."""
+    events = AuditEvent.objects.for_organization(credential.organization).filter(target_uuid=credential.uuid)
+    return events.filter(action=Action.CREDENTIAL_MADE_DEFAULT).values_list("created_at", flat=True).first()
 
 
 def current_row(credential: Credential) -> Credential:

@@ -5,7 +5,7 @@ keys. The limits of an organization hold across processes, because they are coun
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
@@ -24,7 +24,7 @@ from organizations.models import AuditEvent, Organization, User
 from . import alerts
 from .models import ConnectionTest, Credential
 from .providers import provider_class
-from .providers.base import ProbeResult, Step, StepResult, StepState
+from .providers.base import ProbeResult, SecretId, Step, StepResult, StepState, Trace
 from .providers.failures import FailureCode
 from .services import current_row
 from .usage import secret_to_read
@@ -96,6 +96,22 @@ def check_trust(credential: Credential, by: User | None) -> FailureCode | None:
     return code
 
 
+def trace(credential: Credential, by: User | None, references: Iterable[SecretId], about: Target) -> Trace:
+    """Read secrets with a credential and say how each step went, for what refers to them (`about`).
+
+    It counts as a connection test, is audited as what it is, and is not the credential's last test. Raises
+    TooManyTestsError, SealError, and Credential.DoesNotExist if it was deleted meanwhile.
+    """
+    provider = current_row(credential).open_provider()
+    with _slot():
+        started = Action.VARIABLE_TRACE_STARTED
+        test = _begin(credential.organization, by, credential.provider, None, about=about, action=started)
+        traced, milliseconds = _timed(lambda: provider.trace(references))
+        result = ProbeResult((*traced.steps, *traced.reads.values()))
+        _finish(test, result, milliseconds, by, None, about=about, action=Action.VARIABLE_TRACED)
+    return traced
+
+
 @contextmanager
 def _slot() -> Iterator[None]:
     """Hold one of this process's places for tests: the other threads stay free for pages."""
@@ -117,7 +133,7 @@ def _begin(
 ) -> ConnectionTest:
     """Store and audit that a test begins, if the organization's limits allow one more.
 
-    The event is `about` the credential, or the organization for settings that belong to none yet.
+    The event is `about` the credential or what refers to it, or the organization for settings that belong to none yet.
     """
     target = about or credential or organization
     with changing(organization):

@@ -107,6 +107,8 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "crewadmin.urls"
+#: Below it programs are answered: they show a token and have no session, and what goes wrong is told in JSON.
+API_PATH = "/api/"
 WSGI_APPLICATION = "crewadmin.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

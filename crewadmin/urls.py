@@ -43,3 +43,7 @@ urlpatterns = [
     path("account/", include("organizations.person_urls")),
     path("support/", admin.site.urls),
 ]
+
+# What is answered where there is no view, and where one broke.
+handler404 = "envvars.api.errors.not_found"
+handler500 = "envvars.api.errors.server_error"

@@ -18,7 +18,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Self, TypeAlias
 from urllib.parse import quote
 
@@ -62,7 +62,7 @@ class ReferenceFailedError(Exception):
         self.nearest = nearest
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reference:
     """A secret's name, the key of its JSON object that is meant (empty: the whole text), and which version of it."""
 
@@ -84,7 +84,7 @@ class Reference:
         """Itself: what a plain reference has in common with a template."""
         return (self,)
 
-    @property
+    @cached_property
     def secret_id(self) -> SecretId:
         """What a provider is asked for."""
         return SecretId(self.secret_name, self.version_stage)
@@ -158,6 +158,8 @@ Read: TypeAlias = Callable[[Reference], Secret[str] | None]
 Written: TypeAlias = Reference | Template
 
 
+# Remembered, because every delivery asks again: what was written is no secret and cannot be changed.
+@lru_cache(maxsize=4096)
 def parse(text: str, version_stage: str = VersionStage.CURRENT) -> Written:
     """Return what was written: a reference, or a template of several. `check` says what is wrong with it."""
     return Template(text, version_stage) if "${" in text else Reference.parse(text, version_stage)
@@ -220,7 +222,7 @@ class _Number(float):
 
 def _field_of(text: str, key: str) -> str:
     try:
-        content = json.loads(text, parse_float=_Number, parse_constant=_no_json)
+        content = _JSON.decode(text)
     except (ValueError, RecursionError):
         raise ReferenceFailedError(FailureCode.NOT_JSON) from None
     if not isinstance(content, dict):
@@ -231,6 +233,10 @@ def _field_of(text: str, key: str) -> str:
 def _no_json(constant: str) -> Any:
     """Refuse NaN and Infinity, which Python's reader takes and JSON does not know."""
     raise ValueError(constant)
+
+
+# Made once: json.loads makes a decoder for every call that asks for other than its defaults.
+_JSON = json.JSONDecoder(parse_float=_Number, parse_constant=_no_json)
 
 
 def _at_path(content: Any, path: str) -> Any:

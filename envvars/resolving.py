@@ -140,8 +140,8 @@ def resolve(automation: Automation, variables: Iterable[EnvironmentVariable] | N
     origins: dict[str, Origin] = {}
     problems: list[Problem] = []
     for variable in chosen:
-        reading = _Reading(credentials.get(variable.pk), answers)
-        outcome = _value_of(variable, reading)
+        reading = Reading(credentials.get(variable.pk), answers)
+        outcome = value_of(variable, reading)
         if isinstance(outcome, Problem):
             problems.append(outcome)
         else:
@@ -189,17 +189,18 @@ def _read_all(
     variables: Iterable[EnvironmentVariable], credentials: Mapping[int, Credential]
 ) -> tuple[dict[tuple[int, SecretId], Answer], int]:
     """Return the answer for every secret that is wanted, and how many requests were sent."""
-    wanted: defaultdict[Credential, dict[SecretId, None]] = defaultdict(dict)
+    wanted: defaultdict[int, dict[SecretId, None]] = defaultdict(dict)
     for variable in variables:
         if credential := credentials.get(variable.pk):
-            wanted[credential] |= dict.fromkeys(reference.secret_id for reference in variable.references)
+            wanted[credential.pk] |= dict.fromkeys(reference.secret_id for reference in variable.references)
+    by_pk = {credential.pk: credential for credential in credentials.values()}
     answers: dict[tuple[int, SecretId], Answer] = {}
     opened: dict[int, tuple[Provider, list[SecretId]]] = {}
-    for credential, secrets in wanted.items():
+    for pk, secrets in wanted.items():
         try:
-            opened[credential.pk] = credential.open_provider(), list(secrets)
+            opened[pk] = by_pk[pk].open_provider(), list(secrets)
         except SealError as error:
-            answers |= {(credential.pk, secret): error for secret in secrets}
+            answers |= {(pk, secret): error for secret in secrets}
     for pk, fetched in _fetch_all(opened).items():
         answers |= {(pk, secret): answer for secret, answer in fetched.items()}
     return answers, sum(provider.calls for provider, _secrets in opened.values())
@@ -217,7 +218,7 @@ def _fetch_all(
 
 
 # --- From secrets to the value of one variable ----------------------------------------------------------------------
-class _Reading:
+class Reading:
     """What one variable reads of the answers: remembers the versions, and which reference was read last."""
 
     def __init__(self, credential: Credential | None, answers: Answers) -> None:
@@ -238,7 +239,8 @@ class _Reading:
         return answer.value
 
 
-def _value_of(variable: EnvironmentVariable, reading: _Reading) -> Secret[str] | Problem:
+def value_of(variable: EnvironmentVariable, reading: Reading) -> Secret[str] | Problem:
+    """Return the value of a variable out of what was read, or why it has none."""
     if reason_to_refuse(variable.key):  # stored before the name was refused
         return _problem(variable, reading, FailureCode.NAME_REFUSED)
     try:
@@ -256,7 +258,7 @@ def _value_of(variable: EnvironmentVariable, reading: _Reading) -> Secret[str] |
 
 def _problem(
     variable: EnvironmentVariable,
-    reading: _Reading,
+    reading: Reading,
     code: FailureCode,
     facts: Mapping[str, str] | None = None,
     *,

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from .views import automations, deployments, drift, imports, tokens, variables
+from .views import automations, deployments, drift, explaining, imports, tokens, variables
 
 urlpatterns = [
     path("environment-variables/", variables.variable_list, name="variable_list"),
@@ -11,6 +11,7 @@ urlpatterns = [
     path("environment-variables/<uuid:uuid>/edit/", variables.variable_edit, name="variable_edit"),
     path("environment-variables/<uuid:uuid>/delete/", variables.variable_delete, name="variable_delete"),
     path("environment-variables/<uuid:uuid>/access/", variables.variable_access, name="variable_access"),
+    path("environment-variables/<uuid:uuid>/explain/", explaining.variable_explain, name="variable_explain"),
     path("automations/", automations.automation_list, name="automation_list"),
     path("automations/add/", automations.automation_add, name="automation_add"),
     path("automations/stale/", drift.stale_list, name="automation_stale"),
@@ -24,6 +25,11 @@ urlpatterns = [
     path("automations/<uuid:uuid>/compare/", deployments.automation_compare, name="automation_compare"),
     path("deployments/<uuid:uuid>/", deployments.deployment_detail, name="deployment_detail"),
     path("automations/<uuid:uuid>/drift/", drift.drift_check, name="automation_drift"),
+    path(
+        "automations/<uuid:uuid>/variables/<uuid:variable>/explain/",
+        explaining.automation_explain,
+        name="automation_explain",
+    ),
     path("automations/<uuid:uuid>/tokens/add/", tokens.token_add, name="automation_token_add"),
     path("service-tokens/<uuid:uuid>/rotate/", tokens.token_rotate, name="token_rotate"),
     path("service-tokens/<uuid:uuid>/revoke/", tokens.token_revoke, name="token_revoke"),

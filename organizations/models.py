@@ -287,6 +287,8 @@ class AuditEvent(models.Model):
         VARIABLE_CREATED = "variable:created", _("created an environment variable")
         VARIABLE_CHANGED = "variable:changed", _("changed an environment variable")
         VARIABLE_DELETED = "variable:deleted", _("deleted an environment variable")
+        VARIABLE_TRACE_STARTED = "variable:trace_started", _("started to trace an environment variable")
+        VARIABLE_TRACED = "variable:traced", _("traced an environment variable")
         VARIABLES_IMPORTED = "variables:imported", _("imported environment variables")
         AUTOMATION_CREATED = "automation:created", _("created an automation")
         AUTOMATION_CHANGED = "automation:changed", _("changed an automation")

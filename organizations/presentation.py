@@ -47,6 +47,8 @@ _PHRASES: Mapping[str, Any] = {
     Action.VARIABLE_CHANGED: gettext_lazy("changed environment variable %(object)s"),
     Action.VARIABLE_DELETED: gettext_lazy("deleted environment variable %(object)s"),
     Action.VARIABLES_IMPORTED: gettext_lazy("imported environment variables into %(object)s"),
+    Action.VARIABLE_TRACE_STARTED: gettext_lazy("started to trace environment variable %(object)s"),
+    Action.VARIABLE_TRACED: gettext_lazy("traced environment variable %(object)s"),
     Action.AUTOMATION_CREATED: gettext_lazy("created automation %(object)s"),
     Action.AUTOMATION_CHANGED: gettext_lazy("changed automation %(object)s"),
     Action.AUTOMATION_DELETED: gettext_lazy("deleted automation %(object)s"),

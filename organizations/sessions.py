@@ -12,6 +12,7 @@ from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import SESSION_KEY, logout
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -24,9 +25,16 @@ _USE_IS_WRITTEN_EVERY = 60  # seconds
 
 
 def limits(get_response: GetResponse) -> GetResponse:
-    """End a sign-in that is over, as a middleware, and have the browser drop what it cached once a person is out."""
+    """End a sign-in that is over, as a middleware, and have the browser drop what it cached once a person is out.
+
+    It stands last in the settings: a program's request goes from here to its view without any session.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponse:
+        if request.path_info.startswith(settings.API_PATH):
+            del request.session  # no cookie counts, none is set, and no answer depends on one
+            request.user = AnonymousUser()
+            return get_response(request)
         was_signed_in = SESSION_KEY in request.session
         if was_signed_in:
             _end_or_note_use(request)

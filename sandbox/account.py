@@ -8,6 +8,7 @@ Version-fragile: moto is pinned to 5.2, and tests/sandbox proves each behaviour.
 import base64
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -69,11 +70,21 @@ class KmsKey:
     enabled: bool
 
 
+#: Told of each call, and of each secret of a batch: the action, and the secret it names, if any.
+Meddler = Callable[[str, str | None], None]
+
+
+def _nothing(action: str, secret_id: str | None) -> None:
+    """Let everything go its way."""
+
+
 class Account:
     """The account, with what an administrator may change in it. Take `lock` around anything that must be seen whole."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
+        #: What a test has go wrong before a call is looked at: it may raise AwsError, wait, or change the account.
+        self.meddle: Meddler = _nothing
         self._key: Any = None
         self.reset()
 
@@ -82,6 +93,7 @@ class Account:
     def reset(self) -> None:
         """Return to the seeded state; all sessions end."""
         with self.lock:
+            self.meddle = _nothing
             BackendDict.reset()
             self._seed_kms_key()
             self._seed_iam()

@@ -15,7 +15,7 @@ from botocore.session import Session
 from sandbox import secretsmanager, seed, sts
 from sandbox.account import Account, Identity
 from sandbox.operation import Operation
-from sandbox.protocol import SECRETS_MANAGER, STS, AwsError, Request, Response, Service, read_call, render
+from sandbox.protocol import SECRETS_MANAGER, STS, AwsError, Parameters, Request, Response, Service, read_call, render
 from sandbox.signing import Signature, check_clock, check_signature
 
 logger = logging.getLogger(__name__)
@@ -58,8 +58,11 @@ class Gate:
         if service is None or request.path != "/" or not _addressed_to_loopback(request):
             return Response(404, "text/plain", b"This server speaks STS and Secrets Manager, on loopback.\n")
         try:
+            action, parameters = read_call(service, request)
+            self.calls.append(Call(service.name, action, parameters.get("SecretId")))
+            self._account.meddle(action, parameters.get("SecretId"))
             with self._account.lock:
-                return self._serve(service, request, signature)
+                return self._serve(service, request, signature, action, parameters)
         except AwsError as error:
             return render(service, error)
         except Exception as error:
@@ -67,9 +70,9 @@ class Gate:
             logger.error("A call to %s failed: %s", service.name, type(error).__name__)  # noqa: TRY400
             return render(service, AwsError(service.internal, "An internal error occurred in the sandbox.", 500))
 
-    def _serve(self, service: Service, request: Request, signature: Signature | None) -> Response:
-        action, parameters = read_call(service, request)
-        self.calls.append(Call(service.name, action, parameters.get("SecretId")))
+    def _serve(
+        self, service: Service, request: Request, signature: Signature | None, action: str, parameters: Parameters
+    ) -> Response:
         if signature is None:
             raise service.refusal(service.unsigned, "Missing Authentication Token")
         identity = self._authenticate(service, request, signature)

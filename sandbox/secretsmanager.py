@@ -60,6 +60,7 @@ def _batch(account: Account, operation: Operation) -> Response:
 
 
 def _read_one(account: Account, batch: Operation, secret_id: str) -> Any:
+    account.meddle("GetSecretValue", secret_id)
     parameters = {"SecretId": secret_id}
     headers = {**batch.request.headers, "x-amz-target": "secretsmanager.GetSecretValue"}
     request = dataclasses.replace(batch.request, headers=headers, body=json.dumps(parameters).encode())

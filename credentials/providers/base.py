@@ -67,6 +67,7 @@ class SkipReason(StrEnum):
     NO_TARGET = "no_target"
     DEFAULT_KEY = "default_key"
     NOT_CONCLUSIVE = "not_conclusive"
+    NOT_TRACED = "not_traced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,7 @@ class TrustOutcome(StrEnum):
     REFUSED = "refused"
     ACCEPTED = "accepted"
     NOT_CONCLUSIVE = "not_conclusive"
+    NOT_TRACED = "not_traced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +225,19 @@ class Fetched:
     version_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """How reading some secrets went, step by step.
+
+    `steps` is what comes before any secret: SHAPE, IDENTITY, ASSUME_ROLE. `reads` has the step READ of each secret, and
+    `answers` what `Provider.fetch` would have answered.
+    """
+
+    steps: tuple[StepResult, ...]
+    reads: Mapping[SecretId, StepResult]
+    answers: Mapping[SecretId, Fetched | ProviderError]
+
+
 class ProviderSettingsForm(forms.Form):
     """The fields that one provider asks for; every provider declares its own.
 
@@ -300,6 +315,13 @@ class Provider(ABC):
     @abstractmethod
     def fetch(self, references: Iterable[SecretId]) -> Mapping[SecretId, Fetched | ProviderError]:
         """Read each secret once. Every reference has an answer: the secret, or why it could not be read."""
+
+    @abstractmethod
+    def trace(self, references: Iterable[SecretId]) -> Trace:
+        """Read each secret once and say how each step went; what `fetch` fails at fails here, for the same reason.
+
+        Never raises for anything a cloud or a network does.
+        """
 
     @abstractmethod
     def versions(self, references: Iterable[SecretId]) -> Mapping[SecretId, str | ProviderError]:

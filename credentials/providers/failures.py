@@ -76,6 +76,7 @@ class FailureCode(StrEnum):
     NO_CREDENTIAL = "no_credential"
     CANNOT_BE_OPENED = "cannot_be_opened"
     NAME_REFUSED = "name_refused"
+    NOT_ASSIGNED = "not_assigned"
     # Between this server and AWS
     DNS_FAILED = "dns_failed"
     CONNECTION_REFUSED = "connection_refused"
@@ -577,6 +578,12 @@ FAILURES: dict[FailureCode, Failure] = {
             _("Give the variable another name, here and in the program that reads it."),
             _("If it was meant to change how programs start, do that where the automation runs."),
         ),
+        Owner.VARIABLE,
+    ),
+    FailureCode.NOT_ASSIGNED: Failure(
+        _("The automation does not receive this variable"),
+        _("An automation receives the variables that are assigned to it, and no others."),
+        (_("Open the automation, choose Edit, and tick the variable."),),
         Owner.VARIABLE,
     ),
     FailureCode.CANNOT_BE_OPENED: Failure(

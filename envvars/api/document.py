@@ -75,6 +75,7 @@ DOCUMENT: dict[str, Any] = {
                     "404": _refusal(404),
                     "409": _refusal(409),
                     "429": _refusal(429, **{"Retry-After": "Seconds to wait."}),
+                    "500": _refusal(500),
                 },
             }
         },
@@ -114,7 +115,8 @@ DOCUMENT: dict[str, Any] = {
                     "200": {
                         "description": "This document",
                         "content": {"application/json": {"schema": {"type": "object"}}},
-                    }
+                    },
+                    "500": _refusal(500),
                 },
             }
         },

@@ -23,6 +23,10 @@ TEXTS: dict[HTTPStatus, tuple[str, str]] = {
         "Nothing is delivered until every variable of the automation has a value.",
     ),
     HTTPStatus.TOO_MANY_REQUESTS: ("Too many requests", "Wait as many seconds as the header Retry-After says."),
+    HTTPStatus.INTERNAL_SERVER_ERROR: (
+        "Something went wrong on the server",
+        "Nothing was delivered. Ask again in a minute; the server's log says what happened.",
+    ),
 }
 
 

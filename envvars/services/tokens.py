@@ -50,7 +50,9 @@ def add_token(
     with changing_as_manager(automation, by) as automation:
         _refuse_more(automation, uuid)
         token, text = _new_token(automation, by, name, lifetime, uuid, may_deploy=may_deploy)
-        record(automation.organization, by, Action.TOKEN_CREATED, token, {"fields": ["may_deploy"]} if may_deploy else {})
+        record(
+            automation.organization, by, Action.TOKEN_CREATED, token, {"fields": ["may_deploy"]} if may_deploy else {}
+        )
     return token, text
 
 

@@ -80,6 +80,8 @@ def furnished(
         "variable-direct-edit": f"{base}/environment-variables/{direct.uuid}/edit/",
         "variable-delete": f"{base}/environment-variables/{password.uuid}/delete/",
         "variable-access": f"{base}/environment-variables/{password.uuid}/access/",
+        "variable-explain": f"{base}/environment-variables/{mistyped.uuid}/explain/",
+        "automation-explain": f"{base}/automations/{automation.uuid}/variables/{password.uuid}/explain/",
         "automations": f"{base}/automations/",
         "automation": f"{base}/automations/{automation.uuid}/",
         "automation-add": f"{base}/automations/add/",

@@ -5,12 +5,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 
 from credentials.models import Credential
-from credentials.providers.aws.limits import Limits
 from credentials.providers.aws.provider import AwsSecretsManager
 from credentials.providers.base import Fetched, ProviderError, SecretId
 from credentials.providers.failures import FailureCode
@@ -263,64 +261,6 @@ def test_the_number_of_queries_does_not_grow_with_the_variables(
     assert counts[1:] == [2, 2]  # the first also opens the organization's data key
 
 
-# --- Faults in the middle -------------------------------------------------------------------------------------------
-TEN = [f"ten/{number}" for number in range(10)]
-BATCHES = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {"Effect": "Allow", "Action": "secretsmanager:*", "Resource": "*"},
-        {
-            "Effect": "Deny",
-            "Action": "secretsmanager:GetSecretValue",
-            "Resource": "arn:aws:secretsmanager:*:*:secret:denied-*",
-        },
-    ],
-}
-
-
-@pytest.fixture(params=[True, False], ids=["in batches", "one by one"])
-def ten(request: Any, acme: Organization, crew: Automation, aws_prod: Credential, sandbox: Sandbox) -> Automation:
-    """An automation with ten secrets, of which one is spoilt by the test; batches allowed, and not."""
-    sandbox.put_user_policy(BATCHES if request.param else {**BATCHES, "Statement": BATCHES["Statement"][1:]})
-    for name in TEN:
-        sandbox.put_secret(name, f"made-up-value-of-{name}")
-        store_reference(acme, name.replace("/", "_").upper(), name, automations=[crew])
-    return crew
-
-
-def spoil(acme: Organization, crew: Automation, name: str) -> None:
-    store_reference(acme, "SPOILT", name, automations=[crew])
-
-
-def faults(sandbox: Sandbox, fault: str) -> str:
-    """Put one secret into a state in which it has no value, and return its name."""
-    if fault == "secret_not_found":
-        return "no/such-secret"
-    if fault == "read_denied":
-        sandbox.put_secret("denied", "x")
-        return "denied"
-    sandbox.put_secret("spoilt", "x" * 65_537 if fault == "value_too_large" else "x")
-    if fault == "secret_deleted":
-        sandbox.delete_secret("spoilt")
-    return "spoilt"
-
-
-@pytest.mark.parametrize("fault", ["secret_not_found", "read_denied", "secret_deleted", "value_too_large"])
-def test_one_secret_that_fails_is_named_and_nothing_is_delivered(
-    fault: str, acme: Organization, ten: Automation, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
-) -> None:
-    spoil(acme, ten, faults(sandbox, fault))
-    found = problems(resolve(ten))
-    assert found == {"SPOILT": "explicit_deny" if fault == "read_denied" else fault}
-    with pytest.raises(CommandError) as raised:
-        call_command("resolve", "acme/invoice-crew")
-    assert raised.value.returncode == 1
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert "SPOILT" in captured.err
-    assert "made-up-value" not in captured.err + str(raised.value)
-
-
 def test_a_session_that_ends_between_two_runs_is_renewed(
     acme: Organization, alice: User, crew: Automation, sandbox: Sandbox
 ) -> None:
@@ -331,17 +271,7 @@ def test_a_session_that_ends_between_two_runs_is_renewed(
     assert [call.action for call in sandbox.calls].count("AssumeRole") == 2
 
 
-def test_a_deadline_that_is_hit_names_every_variable(
-    acme: Organization, ten: Automation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(AwsSecretsManager, "limits", Limits(total=0))
-    resolution = resolve(ten)
-    assert not resolution.values
-    assert set(problems(resolution).values()) == {"timed_out"}
-    assert len(resolution.problems) == 10
-    assert {problem.reference for problem in resolution.problems} == set(TEN)
-
-
+# --- Several vaults, or none ----------------------------------------------------------------------------------------
 def test_the_slowest_vault_decides_and_not_their_sum(
     acme: Organization, alice: User, crew: Automation, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

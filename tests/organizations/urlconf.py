@@ -25,8 +25,11 @@ class Url:
     rule: Rule | None
 
     def of(self, organization: UUID, rows: dict[str, Any]) -> str:
-        """Return the address of an organization, with its row of the kind that the name starts with."""
-        arguments = {"organization": organization}
+        """Return the address of an organization, with its row of the kind that the name starts with.
+
+        A second row is captured by the name of its kind.
+        """
+        arguments = {"organization": organization, **{kind: rows[kind].uuid for kind in self.captures & set(rows)}}
         if "uuid" in self.captures:
             arguments["uuid"] = rows[self.name.split("_")[0]].uuid
         return reverse(self.name, kwargs=arguments)

@@ -4,9 +4,7 @@ botocore takes some tenths of a second to import, so `vault`, which needs it, is
 """
 
 import secrets
-import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
@@ -22,8 +20,7 @@ from ..base import (
     SecretId,
     SkipReason,
     Step,
-    StepResult,
-    StepState,
+    Trace,
     TrustAnswer,
     TrustAttempt,
     TrustCheck,
@@ -34,7 +31,8 @@ from .form import AwsSettingsForm
 from .limits import Limits
 from .memory import Memory, memory_of
 from .names import name_problem
-from .verdicts import DENIED
+from .steps import Steps
+from .verdicts import DENIED, WHOLE_CREDENTIAL
 
 if TYPE_CHECKING:
     from .reading import Reader
@@ -52,16 +50,6 @@ _INVALID_FIELD = {
     "role_arn": FailureCode.ROLE_ARN_INVALID,
     "external_id": FailureCode.EXTERNAL_ID_INVALID,
 }
-
-#: What KMS refuses, after Secrets Manager has allowed the secret to be read.
-_KMS = frozenset(
-    {
-        FailureCode.KMS_DENIED,
-        FailureCode.KMS_KEY_CHANGED,
-        FailureCode.KMS_KEY_UNUSABLE,
-        FailureCode.KMS_DEFAULT_KEY,
-    }
-)
 
 #: Refusals in which the trust policy, and with it the External ID, had its say. AWS does not tell them apart.
 _TRUST_REFUSED = frozenset({FailureCode.ROLE_NOT_ASSUMED, FailureCode.ROLE_TRUST_DENIED})
@@ -88,7 +76,7 @@ class AwsSecretsManager(Provider):
         name = target or ""
         no_role = None if self._has_role else SkipReason.NO_ROLE
         no_target = None if target else SkipReason.NO_TARGET
-        steps = _Steps()
+        steps = Steps(goes_on=lambda step, code: code in DENIED and step in (Step.LIST, Step.DESCRIBE))
         steps.take(Step.SHAPE, self._check_shape)
         with self._vault() as vault:
             steps.take(Step.IDENTITY, vault.identify)
@@ -135,6 +123,31 @@ class AwsSecretsManager(Provider):
             self._memory.keep({one: found for one, found in read.items() if isinstance(found, Fetched)})
         return {one: kept.get(one) or read[one] for one in wanted}
 
+    def trace(self, references: Iterable[SecretId]) -> Trace:
+        """Read each secret as `fetch` does, one after the other, with a session of its own and nothing that was kept.
+
+        Who signs is asked besides, for people to see. That this cannot be found out is a failure only where reading
+        fails for the same reason.
+        """
+        wanted = list(dict.fromkeys(references))
+        answers: dict[SecretId, Fetched | ProviderError] = {}
+        steps = Steps(
+            goes_on=lambda step, code: step is Step.IDENTITY or (step is Step.READ and code not in WHOLE_CREDENTIAL)
+        )
+        steps.take(Step.SHAPE, self._check_shape)
+        with self._reader(Memory()) as reader:
+            steps.take(Step.IDENTITY, reader.identify)
+            steps.take(Step.ASSUME_ROLE, reader.sign_in, None if self._has_role else SkipReason.NO_ROLE)
+            for one in wanted:
+                steps.take(Step.READ, partial(self._read_one, reader, one, answers))
+            self.calls += reader.sent
+        for one in wanted:
+            if one not in answers:  # what failed is the whole credential's
+                answers[one] = self._name_error(one) or steps.error()
+        steps.put_down_to_signing_in()
+        before, reads = steps.results[: -len(wanted) or None], steps.results[len(steps.results) - len(wanted) :]
+        return Trace(tuple(before), dict(zip(wanted, reads, strict=True)), answers)
+
     def versions(self, references: Iterable[SecretId]) -> Mapping[SecretId, str | ProviderError]:
         """Describe each secret once, many at the same time, within `limits.total` seconds; no value is read."""
         wanted = list(dict.fromkeys(references))
@@ -143,7 +156,7 @@ class AwsSecretsManager(Provider):
     def list_names(self, prefix: str) -> tuple[ListedSecret, ...]:
         """List secrets by the beginning of their name; capital letters count. Those to be deleted are among them."""
         self._check_shape()
-        with self._reader() as reader:
+        with self._reader(self._memory) as reader:
             try:
                 return reader.list_names(prefix)
             finally:
@@ -153,17 +166,14 @@ class AwsSecretsManager(Provider):
         self, wanted: list[SecretId], ask: "Callable[[Reader, list[SecretId]], dict[SecretId, T | ProviderError]]"
     ) -> dict[SecretId, "T | ProviderError"]:
         """Ask about every secret that can exist; a failure of the whole credential is the answer for each."""
-        answers: dict[SecretId, T | ProviderError] = {}
-        for one in wanted:
-            if problem := self.name_problem(self.config, one.secret_name):
-                facts = {"secret_name": one.secret_name, "region": self.config.get("region", "")}
-                answers[one] = ProviderError(problem, Step.READ, facts)
+        errors = {one: self._name_error(one) for one in wanted}
+        answers: dict[SecretId, T | ProviderError] = {one: error for one, error in errors.items() if error}
         asked = [one for one in wanted if one not in answers]
         if not asked:
             return answers
         try:
             self._check_shape()
-            with self._reader() as reader:
+            with self._reader(self._memory) as reader:
                 try:
                     return answers | ask(reader, asked)
                 finally:
@@ -186,13 +196,29 @@ class AwsSecretsManager(Provider):
 
         return Vault(self.config, self.secrets, Calls(self.limits, settings.AWS_SANDBOX_URL))
 
-    def _reader(self) -> "Reader":
+    def _reader(self, memory: Memory) -> "Reader":
         from .client import Calls
         from .reading import Reader
 
         lasting = bool(self.scope)
         calls = Calls(self.limits, settings.AWS_SANDBOX_URL, threads=self.limits.readers, lasting=lasting)
-        return Reader(self.config, self._vault(), calls, self._memory)
+        return Reader(self.config, self._vault(), calls, memory)
+
+    def _name_error(self, wanted: SecretId) -> ProviderError | None:
+        """Return what is wrong with a name that no secret of the region can have."""
+        problem = self.name_problem(self.config, wanted.secret_name)
+        facts = {"secret_name": wanted.secret_name, "region": self.config.get("region", "")}
+        return ProviderError(problem, Step.READ, facts) if problem else None
+
+    def _read_one(
+        self, reader: "Reader", wanted: SecretId, answers: dict[SecretId, Fetched | ProviderError]
+    ) -> dict[str, str]:
+        """Read one secret and keep the answer; return the fact `secret_name`. Raises ProviderError."""
+        answer = self._name_error(wanted) or reader.fetch([wanted])[wanted]
+        answers[wanted] = answer
+        if isinstance(answer, ProviderError):
+            raise answer
+        return {"secret_name": wanted.secret_name}
 
     def _check_shape(self) -> dict[str, str]:
         """Hold what is stored against the form's rules, which may have become stricter. Raises ProviderError."""
@@ -210,59 +236,3 @@ class AwsSecretsManager(Provider):
             outcome = TrustOutcome.REFUSED if refused else TrustOutcome.NOT_CONCLUSIVE
             return TrustAnswer(attempt, outcome, error.code, error.facts)
         return TrustAnswer(attempt, TrustOutcome.ACCEPTED, facts=facts)
-
-
-class _Steps:
-    """The steps of a connection test, as they are taken."""
-
-    def __init__(self) -> None:
-        self.results: list[StepResult] = []
-        self._stopped = False
-
-    def take(self, step: Step, work: Callable[[], dict[str, str]], skip: SkipReason | None = None) -> None:
-        """Do one step's work and time it, unless there is a reason to skip it."""
-        if self._stopped or skip:
-            reason = skip or SkipReason.EARLIER_STEP_FAILED
-            self.results.append(StepResult(step, StepState.SKIPPED, skipped=reason))
-            return
-        start = time.monotonic()
-        try:
-            state, facts, code = StepState.PASSED, work(), None
-        except ProviderError as error:
-            state, facts, code = StepState.FAILED, dict(error.facts), error.code
-            self._stopped = not (code in DENIED and step in (Step.LIST, Step.DESCRIBE))
-        if facts.get("count") == "0":
-            code = FailureCode.NO_SECRETS_IN_REGION
-        self.results.append(StepResult(step, state, round((time.monotonic() - start) * 1000), code, facts=facts))
-
-    def split_off_decrypting(self) -> None:
-        """Make two steps of the last one: Secrets Manager reads and has KMS decrypt in one call.
-
-        What KMS refuses was allowed to be read. That there is nothing for KMS to allow is known from describing.
-        """
-        described, read = self.results[-2:]
-        key = _chosen(described.facts, "kms_key")
-        if read.code in _KMS:
-            allowed = _chosen(read.facts, "secret_name", "request_id")
-            self.results[-1] = replace(read, state=StepState.PASSED, code=None, facts=allowed)
-            decrypt = StepResult(Step.DECRYPT, StepState.FAILED, code=read.code, facts={**key, **read.facts})
-        elif read.state is not StepState.PASSED:
-            reason = read.skipped or SkipReason.EARLIER_STEP_FAILED
-            decrypt = StepResult(Step.DECRYPT, StepState.SKIPPED, skipped=reason)
-        elif described.state is StepState.PASSED and not key:
-            decrypt = StepResult(Step.DECRYPT, StepState.SKIPPED, skipped=SkipReason.DEFAULT_KEY)
-        else:
-            decrypt = StepResult(Step.DECRYPT, StepState.PASSED, facts=key)
-        self.results.append(decrypt)
-
-    def forgive(self) -> None:
-        """Make no failure of the last step: a missing right is an advice, anything else as if it had not been tried."""
-        last = self.results[-1]
-        if last.code in DENIED:
-            self.results[-1] = replace(last, state=StepState.PASSED)
-        elif last.state is StepState.FAILED:
-            self.results[-1] = StepResult(last.step, StepState.SKIPPED, skipped=SkipReason.NOT_CONCLUSIVE)
-
-
-def _chosen(facts: Mapping[str, str], *names: str) -> dict[str, str]:
-    return {name: facts[name] for name in names if name in facts}

@@ -70,6 +70,15 @@ class Reader:
         """How many requests were sent."""
         return len(self._secrets_manager.sent) + self._sessions
 
+    def identify(self) -> dict[str, str]:
+        """Ask who the user's keys belong to. Returns the facts `account` and `arn`. Raises ProviderError."""
+        return self._vault.identify()
+
+    def sign_in(self) -> dict[str, str]:
+        """Have a session of the role, which is else asked for when it is needed. Raises ProviderError."""
+        self._keys()
+        return {}
+
     def fetch(self, wanted: Sequence[SecretId]) -> dict[SecretId, Outcome[Fetched]]:
         """Read each secret. Raises ProviderError for a failure that is the whole credential's."""
         self._keys()

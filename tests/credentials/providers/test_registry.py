@@ -63,6 +63,9 @@ def test_a_credential_without_any_settings_fails_in_words_and_calls_nobody(slug:
     db = SecretId("db")
     assert isinstance(provider.fetch([db])[db], ProviderError)
     assert isinstance(provider.versions([db])[db], ProviderError)
+    trace = provider.trace([db])
+    assert trace.steps[0].code is trace.answers[db].code  # type: ignore[union-attr]  # an error, as above
+    assert trace.reads[db].skipped is SkipReason.EARLIER_STEP_FAILED
     with pytest.raises(ProviderError):
         provider.list_names("d")
     assert provider.calls == 0

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 from uuid import uuid4
 
 import pytest
@@ -31,6 +31,11 @@ def token_for(automation: Automation, days: float = 30, *, may_deploy: bool = Fa
     return text.reveal()
 
 
+def breaking(*_arguments: Any) -> NoReturn:
+    """Break, as code with a mistake in it does."""
+    raise RuntimeError("made-up-crash")
+
+
 @pytest.fixture
 def token(crew: Automation) -> str:
     return token_for(crew)
@@ -42,6 +47,7 @@ def get(crew: Automation, token: str) -> Get:
 
     def got(text: str = token, *, method: str = "GET", at: str = address(crew), **headers: str) -> Any:
         sent = {"Authorization": f"Bearer {text}", **{name.replace("_", "-"): one for name, one in headers.items()}}
-        return Client(enforce_csrf_checks=True).generic(method, at, headers=sent)
+        client = Client(enforce_csrf_checks=True, raise_request_exception=False)
+        return client.generic(method, at, headers=sent)
 
     return got

@@ -1,11 +1,13 @@
 """GET /api/v1/automations/<uuid>/environment: all values, or the problems, for whoever shows the automation's token."""
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.core import mail as mailbox
 from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
@@ -17,12 +19,14 @@ from envvars.api.limits import PER_MINUTE
 from envvars.models import Automation, EnvironmentVariable, ServiceToken
 from envvars.services.tokens import revoke_token, token_of
 from envvars.services.variables import Value, change_variable
+from organizations.access import Audience, Rule
 from organizations.models import AuditEvent, Organization, User
 from sandbox import seed
 from sandbox.aws import Sandbox
 from tests.builders import store_automation, store_direct, store_reference
+from tests.organizations.urlconf import every_url
 
-from .conftest import Get, address, token_for
+from .conftest import Get, address, breaking, token_for
 
 pytestmark = pytest.mark.django_db
 
@@ -214,6 +218,61 @@ def test_a_sign_in_is_no_token_and_a_token_no_sign_in(
 def test_no_cookie_is_set_or_needed(with_values: Automation, get: Get) -> None:
     for answer in (get(), get("wrong")):
         assert answer.cookies.output() == ""
+
+
+def test_a_request_has_no_session_though_a_browser_sends_one(
+    with_values: Automation, get: Get, alice: User, sign_in: Callable[[User], Client], token: str
+) -> None:
+    client = sign_in(alice)
+    asked: list[tuple[str, dict[str, str]]] = [
+        (address(with_values), {"Authorization": f"Bearer {token}"}),
+        (address(with_values), {}),
+        ("/api/v1/openapi.json", {}),
+        ("/api/v1/nowhere", {}),
+    ]
+    for at, headers in asked:
+        with CaptureQueriesContext(connection) as queries:
+            answer = client.get(at, headers=headers)
+        assert [query["sql"] for query in queries if "session" in query["sql"] or "_user" in query["sql"]] == []
+        assert "Cookie" not in answer.headers.get("Vary", "")
+        assert answer.cookies.output() == ""
+    assert client.get(f"/organizations/{with_values.organization.uuid}/automations/").status_code == 200
+    assert "Cookie" in client.get("/").headers["Vary"]
+
+
+def test_all_that_automations_ask_for_is_below_the_address_of_programs(settings: Any) -> None:
+    found = {url.name for url in every_url() if f"/{url.route}".startswith(settings.API_PATH)}
+    assert found == {url.name for url in every_url() if url.rule == Rule(Audience.AUTOMATIONS)} | {"api_openapi"}
+
+
+# --- What goes wrong here -------------------------------------------------------------------------------------------
+def test_a_crash_is_a_problem_document_and_is_reported_without_any_value(
+    with_values: Automation, get: Get, token: str, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.ADMINS = [("ops@acme.example", "ops@acme.example")]
+    monkeypatch.setattr("envvars.api.views.mark_of", breaking)  # with all values at hand
+    answer = get()
+    assert (answer.status_code, answer.headers["Content-Type"]) == (500, "application/problem+json")
+    assert answer.json() == {
+        "type": "about:blank",
+        "title": "Something went wrong on the server",
+        "status": 500,
+        "detail": "Nothing was delivered. Ask again in a minute; the server's log says what happened.",
+    }
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "made-up-crash" not in str(answer.headers)
+    (mail,) = mailbox.outbox
+    assert "RuntimeError" in mail.body
+    assert "resolution" in mail.body  # its frames are reported, without what is in them
+    for text in (token, token.rpartition("_")[2], "made-up-database-password", "made-up-direct-value"):
+        assert text not in mail.body + mail.subject
+
+
+def test_an_address_that_is_none_is_a_problem_document_too(db: None) -> None:
+    for at in ("/api/v1/nowhere", "/api/", "/api/v2/automations/"):
+        answer = Client().get(at)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/problem+json")
+    assert Client().get("/apiary").headers["Content-Type"].startswith("text/html")
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "INVENTED"])

@@ -21,7 +21,7 @@ from organizations.models import Organization
 from sandbox.aws import Sandbox
 from tests.builders import store_direct, store_reference
 
-from .conftest import Get, deploy_address, token_for
+from .conftest import Get, breaking, deploy_address, token_for
 
 pytestmark = pytest.mark.django_db
 ENVIRONMENT, DEPLOYMENTS = (f"/api/v1/automations/{{automation}}/{name}" for name in ("environment", "deployments"))
@@ -73,9 +73,11 @@ def test_every_answer_is_as_the_document_says(
     answers.append(get())
     monkeypatch.setattr("envvars.api.limits.PER_MINUTE", 0)
     answers.append(get())
-    assert [answer.status_code for answer in answers] == [200, 304, 401, 404, 409, 429]
+    monkeypatch.setattr("envvars.api.tokens.token_of", breaking)
+    answers.append(get())
+    assert [answer.status_code for answer in answers] == [200, 304, 401, 404, 409, 429, 500]
     assert {str(answer.status_code) for answer in answers} == set(GET["responses"])
-    assert [violations(answer) for answer in answers] == [[]] * 6
+    assert [violations(answer) for answer in answers] == [[]] * 7
 
 
 def test_every_answer_about_a_deployment_is_as_the_document_says(
@@ -94,9 +96,11 @@ def test_every_answer_about_a_deployment_is_as_the_document_says(
     answers.append(post(deploying))
     monkeypatch.setattr("envvars.api.limits.PER_MINUTE", 0)
     answers.append(post(deploying))
-    assert [answer.status_code for answer in answers] == [201, 401, 403, 404, 409, 429]
+    monkeypatch.setattr("envvars.api.tokens.token_of", breaking)
+    answers.append(post(deploying))
+    assert [answer.status_code for answer in answers] == [201, 401, 403, 404, 409, 429, 500]
     assert {str(answer.status_code) for answer in answers} == set(POST["responses"])
-    assert [violations(answer, POST) for answer in answers] == [[]] * 6
+    assert [violations(answer, POST) for answer in answers] == [[]] * 7
 
 
 def test_a_wrong_answer_would_be_found(get: Get) -> None:
