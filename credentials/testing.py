@@ -101,7 +101,8 @@ def read_for_check(
     It counts as a connection test, is audited as what it is, with the secrets' names, and is not the credential's last
     test. Raises TooManyTestsError, SealError, and Credential.DoesNotExist if it was deleted meanwhile.
     """
-    provider = current_row(credential).open_provider()
+    credential = current_row(credential)
+    provider = credential.open_provider()
     secrets: Mapping[str, Detail] = {"secrets": sorted({one.secret_name for one in wanted})}
     with _slot():
         started = Action.REFERENCE_CHECK_STARTED

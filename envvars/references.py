@@ -167,6 +167,47 @@ def parse(text: str, version_stage: str = VersionStage.CURRENT) -> Written:
     return Template(text, version_stage) if "${" in text else Reference.parse(text, version_stage)
 
 
+# --- Where somebody is typing ---------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the caret is in a text: in a secret's name, or behind `#` in a key of `secret_name`.
+
+    `typed` is what stands there up to the caret. What is chosen in its place goes between `before` and `after`.
+    """
+
+    before: str
+    typed: str
+    after: str
+    secret_name: str = ""
+    is_key: bool = False
+    in_template: bool = False
+
+
+#: Where the reference ends that the caret is in.
+_END = re.compile(r"[|}]|\$\{")
+
+
+def place_of(before: str, after: str) -> Place | None:
+    """Return the place between two halves of a text; None where no reference is: in a template's text, in a filter."""
+    in_template = "${" in before + after
+    kept, inside, rest = "", before.lstrip(), after
+    if in_template:
+        begun = [found.end() for found in _PIECE.finditer(before) if found[0] == "${"]
+        if not begun:
+            return None
+        kept, inside = before[: begun[-1]], before[begun[-1] :]
+        end = _END.search(after)
+        rest = after[: end.start()] if end else after
+    if in_template and "|" in inside:
+        return None
+    outside = after[len(rest) :]
+    name, hash_mark, key = inside.partition("#")
+    if hash_mark:
+        return Place(kept + name + hash_mark, key, outside, name, is_key=True, in_template=in_template)
+    _rest_of_name, hash_mark, key = rest.partition("#")
+    return Place(kept, name, hash_mark + key + outside, in_template=in_template)
+
+
 # --- What is wrong with what was written ----------------------------------------------------------------------------
 def check(text: str) -> Written:
     """Return what was written. Raises ValidationError with a sentence for each part that is wrong."""
@@ -269,7 +310,7 @@ MOST_KEYS = 100
 
 
 def keys_in(value: Secret[str] | None) -> tuple[str, ...]:
-    """Return what can stand after `#` for a secret's text (None: a binary one): its keys, then paths into what is there.
+    """Return what can stand after `#` for a secret's text (None: a binary one): its keys, then paths into them.
 
     Only what means exactly that place, and can be typed: a key that holds a dot is named as it is, and not the inside
     of it. Raises ReferenceFailedError where the secret has no keys.
