@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
+from operator import attrgetter
 
 from django.conf import settings
 from django.core.cache import cache
@@ -33,7 +34,7 @@ _slots = threading.BoundedSemaphore(max(1, settings.CONNECTION_TESTS_AT_ONCE // 
 
 
 def names_of(credential: Credential, by: User, prefix: str) -> tuple[ListedSecret, ...]:
-    """Return MOST_LISTED secrets at most whose names begin with `prefix`; capital letters count.
+    """Return MOST_LISTED secrets at most whose names begin with `prefix`, by name; capital letters count.
 
     Whether the person may use the credential is the caller's question. No transaction is open during the call. Raises
     ProviderError, SealError if the credential cannot be opened, and TooManyError.
@@ -51,7 +52,7 @@ def names_of(credential: Credential, by: User, prefix: str) -> tuple[ListedSecre
         except ProviderError as error:
             cache.set(place, (error.code, error.step, dict(error.facts)), REFUSAL_KEPT)
             raise
-    names = tuple(replace(one, description="") for one in listed)
+    names = tuple(replace(one, description="") for one in sorted(listed, key=attrgetter("name")))
     cache.set(_key(place, prefix), names, KEPT)
     return names
 

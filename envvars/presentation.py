@@ -38,16 +38,20 @@ def outcomes_of(resolution: Resolution, *, with_keys: bool) -> dict[str, Outcome
     """Return the outcome of each variable by key. `with_keys` tells which keys a secret has where one is missing."""
     outcomes = {key: Outcome(ok=True) for key in resolution.values}
     for problem in resolution.problems:
-        outcomes[problem.key] = outcome_of(problem, with_keys=with_keys)
+        outcomes[problem.key] = _outcome(problem, with_keys=with_keys)
     return outcomes
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What a check found of one reference; `more` is how many keys there are beside those that are shown."""
+    """What a check found of one reference: if it has no value, why, and what to do step by step.
+
+    `more` is how many keys there are beside those that are shown.
+    """
 
     reference: str
     outcome: Outcome
+    steps: tuple[str, ...]
     keys: tuple[str, ...]
     more: int
 
@@ -60,16 +64,19 @@ def checked_of(parts: Iterable[CheckedPart], *, with_keys: bool) -> list[Checked
     """Return what a check found, part by part. `with_keys` tells which keys a secret has."""
     checked = []
     for part in parts:
-        outcome = outcome_of(part.problem, with_keys=with_keys) if part.problem else Outcome(ok=True)
+        outcome, steps = Outcome(ok=True), tuple[str, ...]()
+        if part.problem:
+            outcome = _outcome(part.problem, with_keys=with_keys)
+            steps = tuple(map(str, explain(part.problem.code, part.problem.facts).steps))
         keys = (outcome.keys or part.keys) if with_keys else ()
         shown = tuple(Truncator(key).chars(KEY_SHOWN) for key in keys[:KEYS_SHOWN])
-        checked.append(Checked(part.text, outcome, shown, len(keys) - len(shown)))
+        checked.append(Checked(part.text, outcome, steps, shown, len(keys) - len(shown)))
     return checked
 
 
 def problem_line(problem: Problem) -> str:
     """Return a problem as one line for a terminal; whoever runs commands on the server may see the keys."""
-    outcome = outcome_of(problem, with_keys=True)
+    outcome = _outcome(problem, with_keys=True)
     reference = f" ({problem.reference})" if problem.reference else ""
     nearest = " " + _("Perhaps “%(key)s” is meant.") % {"key": outcome.nearest} if outcome.nearest else ""
     keys = " " + _("Keys: %(keys)s.") % {"keys": ", ".join(outcome.keys)} if outcome.keys else ""
@@ -78,8 +85,7 @@ def problem_line(problem: Problem) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
 
 
-def outcome_of(problem: Problem, *, with_keys: bool) -> Outcome:
-    """Return a problem as the outcome of what has it; `with_keys` as in `outcomes_of`."""
+def _outcome(problem: Problem, *, with_keys: bool) -> Outcome:
     failure = explain(problem.code, problem.facts)
     detail = str(failure.steps[0]) if failure.steps else str(failure.cause)
     if not with_keys:

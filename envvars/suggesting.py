@@ -16,7 +16,6 @@ from crewadmin.sealing import SealError
 from organizations.models import User
 
 from .checking import keys_for
-from .presentation import outcome_of
 from .references import SECRET_NAME, Place
 
 #: Characters of a key in a template that would end its part.
@@ -93,8 +92,7 @@ def _keys(place: Place, credential: Credential, by: User, version_stage: str) ->
         return Suggestions(_("Name the secret before “#”."))
     keys = keys_for(SecretId(place.secret_name, version_stage), credential, by)
     if keys.problem:
-        outcome = outcome_of(keys.problem, with_keys=False)
-        return Suggestions(f"{outcome.title}. {outcome.detail}")
+        return _refused(keys.problem.code, keys.problem.facts)
     fitting = [key for key in keys.names if not (place.in_template and _ENDS_PART & set(key))]
     options = tuple(_key_option(place, key) for key in _beginning(place.typed, fitting))
     if options:
@@ -117,5 +115,6 @@ def _key_option(place: Place, key: str) -> Suggestion:
 
 
 def _refused(code: FailureCode, facts: Mapping[str, str] | None = None) -> Suggestions:
+    """Say what is wrong; what to do about it is what Check says."""
     failure = explain(code, facts)
-    return Suggestions(f"{failure.title}. {failure.steps[0]}")
+    return Suggestions(f"{failure.title}. {failure.cause}")
