@@ -1,4 +1,4 @@
-"""The reference of a variable: picked from what the vault holds, by mouse or by keyboard, and checked before it is saved."""
+"""The reference of a variable: picked from what the vault holds by mouse or by keyboard, checked before it is saved."""
 
 import json
 import re

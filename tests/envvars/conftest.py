@@ -1,10 +1,10 @@
-"""An automation to give variables to, and somebody who may only look at it."""
+"""An automation to give variables to, and people who may do more or less with it."""
 
 import pytest
 
 from envvars.models import Automation
 from organizations.access import Feature, Level, set_levels
-from organizations.models import Organization, User
+from organizations.models import Membership, Organization, User
 from organizations.services.members import add_member
 from organizations.services.roles import create_role
 from tests.builders import store_automation
@@ -23,4 +23,19 @@ def dora(acme: Organization, alice: User) -> User:
     role = create_role(acme, "Variable readers")
     set_levels(role, {Feature.ENVIRONMENT_VARIABLES: Level.READ})
     add_member(acme, user, role, by=alice)
+    return user
+
+
+@pytest.fixture
+def alice_(alice: User, acme: Organization) -> Membership:
+    return alice.memberships.select_related("role", "organization", "user").get()
+
+
+@pytest.fixture
+def erin(acme: Organization) -> User:
+    """Manages credentials and variables without being an owner."""
+    user = User.objects.create_user("erin@acme.example", PASSWORD, name="Erin")
+    role = create_role(acme, "Managers")
+    set_levels(role, dict.fromkeys(Feature, Level.MANAGE))
+    add_member(acme, user, role, by=None)
     return user
