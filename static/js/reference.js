@@ -6,6 +6,7 @@ const input = box.querySelector("input");
 const popup = box.querySelector("[data-combobox-popup]");
 const status = box.querySelector("[data-combobox-status]");
 const answer = box.querySelector("[data-combobox-answer]");
+const MOVE_CARET = ["ArrowLeft", "ArrowRight", "Home", "End"];
 const SAY_WAITING = 800; // ms; an answer that comes sooner speaks for itself
 
 let wanted = false; // whether suggestions are to be seen
@@ -35,7 +36,7 @@ function ask() {
 }
 
 function close() {
-  wanted = first = popup.hidden = false;
+  wanted = first = false;
   popup.hidden = true;
   clearTimeout(waiting);
   status.textContent = "";
@@ -62,7 +63,7 @@ function move(by) {
 }
 
 input.addEventListener("input", ask);
-input.addEventListener("click", () => popup.hidden && ask());
+input.addEventListener("click", ask);
 input.addEventListener("blur", close);
 
 input.addEventListener("keydown", (event) => {
@@ -73,9 +74,10 @@ input.addEventListener("keydown", (event) => {
     Enter: () => (active ? choose(active) : close()),
     Escape: close,
   };
+  if (MOVE_CARET.includes(event.key)) close(); // what is offered was for where it stood
   // Without a list Enter sends the form and Escape is the browser's.
-  const takes = event.key === "Enter" ? active : event.key === "Escape" ? !popup.hidden : event.key in acts;
-  if (takes) event.preventDefault();
+  const takes = { ArrowDown: true, ArrowUp: true, Enter: active, Escape: !popup.hidden };
+  if (takes[event.key]) event.preventDefault();
   acts[event.key]?.();
 });
 
@@ -117,11 +119,11 @@ box.addEventListener("htmx:responseError", close);
 box.addEventListener("htmx:sendError", close);
 
 const check = document.getElementById("reference-check");
-const stale = ["source", "secret_name", "version_stage"];
+const chosen = ["source", "version_stage"];
 
 for (const name of ["input", "change"]) {
-  input.form.addEventListener(name, (event) => {
-    if (stale.includes(event.target.name)) check.replaceChildren();
-    if (name === "change" && event.target.name !== "secret_name") answer.replaceChildren(); // of another vault
+  input.form.addEventListener(name, ({ target }) => {
+    if (target === input || chosen.includes(target.name)) check.replaceChildren();
+    if (chosen.includes(target.name)) close(); // what is offered was of another vault
   });
 }

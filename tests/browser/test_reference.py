@@ -19,6 +19,7 @@ from sandbox import seed
 from sandbox.aws import Sandbox
 from tests.browser.conftest import NARROW, WIDE, accessibility_problems
 from tests.browser.test_keyboard import reach
+from tests.builders import store_credential
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 Enter = Callable[..., Page]
@@ -142,13 +143,33 @@ def test_the_part_of_a_template_under_the_caret_is_completed(form_page: Page, pi
 
 
 def test_the_vault_that_is_asked_follows_the_chosen_value_source(
-    form_page: Page, acme: Organization, sandbox: Sandbox
+    form_page: Page, acme: Organization, alice: User, sandbox: Sandbox
 ) -> None:
-    sandbox.detach_policy()
-    field(form_page).click()
-    expect(said(form_page)).to_contain_text("This credential may not list secrets")
-    form_page.get_by_label("Value Source", exact=True).select_option("Direct Value")
-    expect(field(form_page)).to_be_hidden()
+    store_credential(acme, alice, "aws-empty", region=seed.EMPTY_REGION)
+    page = form_page
+    page.reload()
+    source = page.get_by_label("Value Source", exact=True)
+    source.select_option("Use AWS default")
+    field(page).click()
+    expect(options(page)).to_have_count(3)
+    source.select_option("aws-empty (AWS Secrets Manager)")
+    expect(page.locator("[data-combobox-popup]")).to_be_hidden()
+    field(page).click()
+    expect(said(page)).to_contain_text("No secrets found in us-west-2")
+    source.select_option("Direct Value")
+    expect(field(page)).to_be_hidden()
+
+
+def test_without_the_right_to_list_the_field_says_so_and_takes_a_typed_name(
+    form_page: Page, sandbox: Sandbox, picture: Callable[[str], None]
+) -> None:
+    sandbox.set_policy(seed.SCOPED_POLICY)
+    field(form_page).press_sequentially("crewai/openai-api-key")
+    expect(said(form_page)).to_contain_text("This credential may not list secrets. Type the name")
+    expect(field(form_page)).to_have_attribute("aria-expanded", "false")
+    picture("picker-denied")
+    form_page.get_by_role("button", name="Check").click()
+    expect(form_page.locator("#reference-check")).to_contain_text("Found")
 
 
 def test_a_slow_vault_is_waited_for_and_a_late_answer_is_not_shown(
