@@ -5,7 +5,7 @@ keys. The limits of an organization hold across processes, because they are coun
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
@@ -16,15 +16,16 @@ from typing import TypeVar
 from django.conf import settings
 from django.utils import timezone
 
+from crewadmin.limits import TooManyError
 from crewadmin.redaction import Secret
 from crewadmin.sealing import SealError
-from organizations.audit import Target, changing, record
+from organizations.audit import Detail, Target, changing, record
 from organizations.models import AuditEvent, Organization, User
 
 from . import alerts
 from .models import ConnectionTest, Credential
 from .providers import provider_class
-from .providers.base import ProbeResult, SecretId, Step, StepResult, StepState, Trace
+from .providers.base import Fetched, ProbeResult, ProviderError, SecretId, Step, StepResult, StepState, Trace
 from .providers.failures import FailureCode
 from .services import current_row
 from .usage import secret_to_read
@@ -43,12 +44,8 @@ _MINUTE = timedelta(minutes=1)
 _slots = threading.BoundedSemaphore(settings.CONNECTION_TESTS_AT_ONCE)
 
 
-class TooManyTestsError(Exception):
-    """A limit is reached; `seconds` is how long to wait before another try."""
-
-    def __init__(self, seconds: int) -> None:
-        super().__init__(f"Try again in {seconds} s.")
-        self.seconds = seconds
+class TooManyTestsError(TooManyError):
+    """A limit of connection tests is reached."""
 
 
 def run_connection_test(credential: Credential, by: User | None, secret_name: str = "") -> ConnectionTest:
@@ -112,6 +109,28 @@ def trace(credential: Credential, by: User | None, references: Iterable[SecretId
     return traced
 
 
+def read_for_check(
+    credential: Credential, by: User, wanted: Collection[SecretId]
+) -> Mapping[SecretId, Fetched | ProviderError]:
+    """Read secrets for somebody who checks what is to refer to them.
+
+    It counts as a connection test, is audited as what it is, with the secrets' names, and is not the credential's last
+    test. Raises TooManyTestsError, SealError, and Credential.DoesNotExist if it was deleted meanwhile.
+    """
+    credential = current_row(credential)
+    provider = credential.open_provider()
+    secrets: Mapping[str, Detail] = {"secrets": sorted({one.secret_name for one in wanted})}
+    with _slot():
+        started = Action.REFERENCE_CHECK_STARTED
+        test = _begin(credential.organization, by, credential.provider, None, credential, started, secrets)
+        answers, milliseconds = _timed(lambda: provider.fetch(wanted))
+        codes = [answer.code for answer in answers.values() if isinstance(answer, ProviderError)]
+        state = StepState.FAILED if codes else StepState.PASSED
+        result = ProbeResult((StepResult(Step.READ, state, milliseconds, codes[0] if codes else None),))
+        _finish(test, result, milliseconds, by, None, about=credential, action=Action.REFERENCE_CHECKED)
+    return answers
+
+
 @contextmanager
 def _slot() -> Iterator[None]:
     """Hold one of this process's places for tests: the other threads stay free for pages."""
@@ -130,10 +149,12 @@ def _begin(
     credential: Credential | None,
     about: Target | None = None,
     action: AuditEvent.Action = Action.CREDENTIAL_TEST_STARTED,
+    details: Mapping[str, Detail] | None = None,
 ) -> ConnectionTest:
     """Store and audit that a test begins, if the organization's limits allow one more.
 
-    The event is `about` the credential or what refers to it, or the organization for settings that belong to none yet.
+    The event is `about` the credential or what refers to it, or the organization for settings that belong to none yet;
+    `details` are what it tells beside the provider.
     """
     target = about or credential or organization
     with changing(organization):
@@ -149,7 +170,7 @@ def _begin(
             created_by=by,
             person_label=by.email if by else "command line",
         )
-        record(organization, by, action, target, {"provider": provider})
+        record(organization, by, action, target, {"provider": provider, **(details or {})})
     return test
 
 

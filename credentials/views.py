@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from crewadmin.limits import with_retry_after
 from crewadmin.pagination import page_of
 from crewadmin.sealing import SealError
 from organizations.access import Feature, Level, OrganizationRequest, freshly_proven, require
@@ -241,7 +242,7 @@ def credential_test(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
             "secret_name": secret_name if on_detail else None,
             "last_test": "credentials/_last_test.html" if on_detail else "credentials/_test_cell.html",
         }
-        return _limited(render(request, "credentials/_test_result.html", context, status=status), seconds)
+        return with_retry_after(render(request, "credentials/_test_result.html", context, status=status), seconds)
     _add_message(request, toast)
     if on_detail:
         return redirect("credential_detail", request.organization.uuid, credential.uuid)
@@ -295,15 +296,8 @@ def credential_try(request: OrganizationRequest, uuid: UUID | None = None) -> Ht
     }
     status = 200 if test else 429 if seconds else 422
     if request.htmx:
-        return _limited(render(request, "credentials/_try_result.html", context, status=status), seconds)
-    return _limited(_form_page(request, forms, status, context), seconds)
-
-
-def _limited(response: HttpResponse, seconds: int | None) -> HttpResponse:
-    """Tell a program that was refused by a limit how long to wait."""
-    if seconds:
-        response.headers["Retry-After"] = str(seconds)
-    return response
+        return with_retry_after(render(request, "credentials/_try_result.html", context, status=status), seconds)
+    return with_retry_after(_form_page(request, forms, status, context), seconds)
 
 
 def _add_message(request: OrganizationRequest, toast: Toast) -> None:

@@ -23,7 +23,7 @@ from organizations.sharing import Grant, Restrictable, visible
 from .models import STAGES, Automation, Deployment, EnvironmentVariable
 from .names import reason_to_ask
 from .references import Written, check, fits_environment, parse
-from .rules import KeyField, ReferenceField, check_names, clean_value, refuse_name
+from .rules import MOST_REFERENCE, KeyField, ReferenceField, check_names, clean_value, refuse_name
 from .services.variables import Value
 
 Source = EnvironmentVariable.Source
@@ -79,6 +79,7 @@ class Sources:
     """
 
     def __init__(self, membership: Membership, access: Access, variable: EnvironmentVariable | None) -> None:
+        self._organization = membership.organization
         self._usable = {str(one.uuid): one for one in Credential.objects.usable_by(membership, access)}
         defaults = Credential.objects.for_organization(membership.organization).filter(is_default=True, restricted=True)
         self._beyond = {one.provider for one in defaults if str(one.uuid) not in self._usable}
@@ -105,6 +106,18 @@ class Sources:
         current = self._variable and self._variable.credential
         return current if current and str(current.uuid) == uuid else self._usable[uuid]
 
+    def read_with(self, choice: str) -> Credential | None:
+        """Return the credential that a choice is read with now; None where nothing is the provider's default."""
+        kind, _colon, which = choice.partition(":")
+        if kind == Source.PROVIDER_DEFAULT:
+            rows = Credential.objects.for_organization(self._organization)
+            return rows.filter(provider=which, is_default=True).first()
+        return self.credential(which) if kind == Source.CREDENTIAL else None
+
+    def opens(self, credential: Credential) -> bool:
+        """Whether the member may see what a credential opens: it is one that the member may use."""
+        return str(credential.uuid) in self._usable
+
     def _offered(self, access: Access) -> list[Any]:
         choices: list[Any] = [(str(Source.DIRECT), Source.DIRECT.label)]
         if access.secret_providers.read:
@@ -120,6 +133,10 @@ class Sources:
 
     def _is_restricted(self, variable: EnvironmentVariable) -> bool:
         return variable.credential.restricted if variable.credential else variable.provider in self._beyond
+
+
+#: The fields of a variable that say which secret is read, and how.
+REFERENCE_FIELDS = frozenset({"source", "secret_name", "version_stage"})
 
 
 class VariableForm(forms.Form):
@@ -216,7 +233,7 @@ class VariableForm(forms.Form):
 
     def _check_unchanged(self) -> None:
         """Refuse another secret, or another version of it, behind a credential that is not this person's to use."""
-        before, now = parse(self.initial["secret_name"], self.initial["version_stage"]), self._reference()
+        before, now = parse(self.initial["secret_name"], self.initial["version_stage"]), self.reference()
         if str(now) != str(before):
             self.add_error(
                 "secret_name",
@@ -234,6 +251,18 @@ class VariableForm(forms.Form):
                 check_names(written, credential)
         except ValidationError as error:
             self.add_error("secret_name", error)
+
+    def is_reference_valid(self) -> bool:
+        """Validate what a check reads, and nothing else: the rest may still be typed."""
+        if self.is_bound and "source" not in self.errors and self.cleaned_data["source"] == Source.DIRECT:
+            self.add_error("source", _("A direct value has nothing to check: choose where the secret is read."))
+        for name in set(self.errors) - REFERENCE_FIELDS:
+            del self.errors[name]
+        return not self.errors
+
+    def reference(self) -> Written:
+        """Return what was written; only after `is_valid` or `is_reference_valid`."""
+        return parse(self.cleaned_data["secret_name"], self.cleaned_data.get("version_stage") or VersionStage.CURRENT)
 
     def values(self) -> dict[str, Any]:
         """Return the arguments of `envvars.services`; only after `is_valid`."""
@@ -254,14 +283,24 @@ class VariableForm(forms.Form):
         kind, credential = self._source()
         if kind == Source.DIRECT:
             return Value(Source.DIRECT, text=self.cleaned_data["value"])
-        reference = self._reference()
+        reference = self.reference()
         if credential is None:
             provider = self.cleaned_data["source"].partition(":")[2]
             return Value(Source.PROVIDER_DEFAULT, provider=provider, reference=reference)
         return Value(Source.CREDENTIAL, provider=credential.provider, credential=credential, reference=reference)
 
-    def _reference(self) -> Written:
-        return parse(self.cleaned_data["secret_name"], self.cleaned_data.get("version_stage") or VersionStage.CURRENT)
+
+class PlaceForm(forms.Form):
+    """Where somebody types a reference: what stands before and after the caret, and what it is to be read with."""
+
+    source = forms.ChoiceField()
+    version_stage = forms.ChoiceField(required=False, choices=STAGES)
+    before = forms.CharField(required=False, strip=False, max_length=MOST_REFERENCE)
+    after = forms.CharField(required=False, strip=False, max_length=MOST_REFERENCE)
+
+    def __init__(self, data: Mapping[str, Any], sources: Sources) -> None:
+        super().__init__(data)
+        self.fields["source"].choices = sources.choices  # type: ignore[attr-defined]  # a ChoiceField
 
 
 def _source_value(variable: EnvironmentVariable) -> str:

@@ -1,9 +1,10 @@
 """How variables and resolutions read on pages and on the command line."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -12,6 +13,7 @@ from credentials.providers.base import SkipReason, StepState
 from credentials.providers.failures import explain
 from organizations.access import Access
 
+from .checking import CheckedPart
 from .explaining import Explanation, Hop, HopName
 from .models import DeployedVariable, EnvironmentVariable
 from .resolving import Problem, Resolution
@@ -57,6 +59,38 @@ def outcomes_of(resolution: Resolution, *, with_keys: bool) -> dict[str, Outcome
     for problem in resolution.problems:
         outcomes[problem.key] = _outcome(problem, with_keys=with_keys)
     return outcomes
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check found of one reference: if it has no value, why, and what to do step by step.
+
+    `more` is how many keys there are beside those that are shown.
+    """
+
+    reference: str
+    outcome: Outcome
+    steps: tuple[str, ...]
+    keys: tuple[str, ...]
+    more: int
+
+
+#: Keys that a check shows of one secret, and characters of each.
+KEYS_SHOWN, KEY_SHOWN = 20, 60
+
+
+def checked_of(parts: Iterable[CheckedPart], *, with_keys: bool) -> list[Checked]:
+    """Return what a check found, part by part. `with_keys` tells which keys a secret has."""
+    checked = []
+    for part in parts:
+        outcome, steps = Outcome(ok=True), tuple[str, ...]()
+        if part.problem:
+            outcome = _outcome(part.problem, with_keys=with_keys)
+            steps = tuple(map(str, explain(part.problem.code, part.problem.facts).steps))
+        keys = (outcome.keys or part.keys) if with_keys else ()
+        shown = tuple(Truncator(key).chars(KEY_SHOWN) for key in keys[:KEYS_SHOWN])
+        checked.append(Checked(part.text, outcome, steps, shown, len(keys) - len(shown)))
+    return checked
 
 
 def problem_line(problem: Problem) -> str:

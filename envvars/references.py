@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
+from operator import itemgetter
 from typing import Any, Self, TypeAlias
 from urllib.parse import quote
 
@@ -27,10 +28,13 @@ from django.utils.translation import gettext as _
 
 from credentials.providers.base import SecretId, VersionStage
 from credentials.providers.failures import FailureCode
+from crewadmin.forms import clean_text
 from crewadmin.redaction import Secret
 
 #: A process argument or environment string is limited to 128 KiB on Linux; vaults allow 64 KiB.
 MOST_BYTES = 65_536
+#: Characters of a JSON key, or of a path.
+MOST_KEY = 512
 #: Parts of one template; beyond that it is a file, not a variable.
 MOST_PARTS = 20
 
@@ -165,6 +169,47 @@ def parse(text: str, version_stage: str = VersionStage.CURRENT) -> Written:
     return Template(text, version_stage) if "${" in text else Reference.parse(text, version_stage)
 
 
+# --- Where somebody is typing ---------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the caret is in a text: in a secret's name, or behind `#` in a key of `secret_name`.
+
+    `typed` is what stands there up to the caret. What is chosen in its place goes between `before` and `after`.
+    """
+
+    before: str
+    typed: str
+    after: str
+    secret_name: str = ""
+    is_key: bool = False
+    in_template: bool = False
+
+
+#: Where the reference ends that the caret is in.
+_END = re.compile(r"[|}]|\$\{")
+
+
+def place_of(before: str, after: str) -> Place | None:
+    """Return the place between two halves of a text; None where no reference is: in a template's text, in a filter."""
+    in_template = "${" in before + after
+    kept, inside, rest = "", before.lstrip(), after
+    if in_template:
+        begun = [found.end() for found in _PIECE.finditer(before) if found[0] == "${"]
+        if not begun:
+            return None
+        kept, inside = before[: begun[-1]], before[begun[-1] :]
+        end = _END.search(after)
+        rest = after[: end.start()] if end else after
+    if in_template and "|" in inside:
+        return None
+    outside = after[len(rest) :]
+    name, hash_mark, key = inside.partition("#")
+    if hash_mark:
+        return Place(kept + name + hash_mark, key, outside, name, is_key=True, in_template=in_template)
+    _rest_of_name, hash_mark, key = rest.partition("#")
+    return Place(kept, name, hash_mark + key + outside, in_template=in_template)
+
+
 # --- What is wrong with what was written ----------------------------------------------------------------------------
 def check(text: str) -> Written:
     """Return what was written. Raises ValidationError with a sentence for each part that is wrong."""
@@ -201,7 +246,7 @@ def _problems(reference: Reference, text: str) -> list[str]:
         return [_("Name the secret to read.")]
     if not SECRET_NAME.match(reference.secret_name):
         return [_("A secret's name has letters, digits and /_+=.@-: only, before any “#”.")]
-    if len(reference.json_key) > 512:
+    if len(reference.json_key) > MOST_KEY:
         return [_("The JSON key after “#” may have 512 characters at most.")]
     if not reference.json_key and text.endswith("#"):
         return [_("Name the JSON key after “#”, or remove the “#”.")]
@@ -221,13 +266,19 @@ class _Number(float):
 
 
 def _field_of(text: str, key: str) -> str:
+    content = _object_in(text)
+    return _as_text(content[key] if key in content else _at_path(content, key))
+
+
+def _object_in(text: str) -> dict[str, Any]:
+    """Return the JSON object that a secret's text is. Raises ReferenceFailedError."""
     try:
         content = _JSON.decode(text)
     except (ValueError, RecursionError):
         raise ReferenceFailedError(FailureCode.NOT_JSON) from None
     if not isinstance(content, dict):
         raise ReferenceFailedError(FailureCode.NOT_OBJECT)
-    return _as_text(content[key] if key in content else _at_path(content, key))
+    return content
 
 
 def _no_json(constant: str) -> Any:
@@ -262,6 +313,48 @@ def _missing(path: str, before: str, content: Any) -> ReferenceFailedError:
 
 #: Keys that are named where one is missing.
 MOST_KEYS = 100
+
+
+def keys_in(value: Secret[str] | None) -> tuple[str, ...]:
+    """Return what can stand after `#` for a secret's text (None: a binary one): its keys, then paths into them.
+
+    Only what means exactly that place, and can be typed: a key that holds a dot is named as it is, and not the inside
+    of it. Raises ReferenceFailedError where the secret has no keys.
+    """
+    if value is None:
+        raise ReferenceFailedError(FailureCode.BINARY)
+    found: dict[str, None] = {}
+    level: list[tuple[str, Any]] = sorted(_object_in(value.reveal()).items(), key=itemgetter(0))
+    for depth in range(MOST_DEEP):
+        found |= dict.fromkeys(path for path, _inside in level if _can_be_typed(path))
+        closed = {path for path, _inside in level if "." in path} if depth == 0 else set()
+        level = [
+            (f"{path}.{step}", inside)
+            for path, content in level
+            if path not in closed
+            for step, inside in _steps_into(content)
+        ]
+    return tuple(found)[:MOST_NAMED]
+
+
+#: Of the keys that are offered: how deep they lead, how many of one secret there are, and of one list.
+MOST_DEEP, MOST_NAMED, MOST_OF_LIST = 4, 200, 10
+
+
+def _steps_into(content: Any) -> list[tuple[str, Any]]:
+    if isinstance(content, list):
+        return [(str(position), inside) for position, inside in enumerate(content[:MOST_OF_LIST])]
+    if isinstance(content, dict):
+        return sorted((step, inside) for step, inside in content.items() if "." not in step)
+    return []
+
+
+def _can_be_typed(key: str) -> bool:
+    """Whether a field of ours takes a key as it is, and `check` finds nothing wrong with it."""
+    try:
+        return 0 < len(key) <= MOST_KEY and clean_text(key) == key
+    except ValidationError:
+        return False
 
 
 def _as_text(value: Any) -> str:

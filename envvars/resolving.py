@@ -242,29 +242,26 @@ class Reading:
 def value_of(variable: EnvironmentVariable, reading: Reading) -> Secret[str] | Problem:
     """Return the value of a variable out of what was read, or why it has none."""
     if reason_to_refuse(variable.key):  # stored before the name was refused
-        return _problem(variable, reading, FailureCode.NAME_REFUSED)
+        return problem_of(variable.key, reading.last, ReferenceFailedError(FailureCode.NAME_REFUSED))
     try:
         if variable.source == Source.DIRECT:
             value: Secret[str] = variable.value
             return value
         return variable.written.value(reading)
-    except SealError:
-        return _problem(variable, reading, FailureCode.CANNOT_BE_OPENED)
-    except ProviderError as error:
-        return _problem(variable, reading, error.code, error.facts)
-    except ReferenceFailedError as error:
-        return _problem(variable, reading, error.code, keys=error.keys, nearest=error.nearest)
+    except (SealError, ProviderError, ReferenceFailedError) as error:
+        return problem_of(variable.key, reading.last, error)
 
 
-def _problem(
-    variable: EnvironmentVariable,
-    reading: Reading,
-    code: FailureCode,
-    facts: Mapping[str, str] | None = None,
-    *,
-    keys: tuple[str, ...] = (),
-    nearest: str = "",
+def problem_of(
+    key: str, reference: Reference | None, error: SealError | ProviderError | ReferenceFailedError
 ) -> Problem:
-    reference = reading.last or Reference("")
-    names = {"secret_name": reference.secret_name, "json_key": reference.json_key}
-    return Problem(variable.key, code, str(reference), {**names, **(facts or {})}, keys, nearest)
+    """Return why there is no value, for people; `reference` is what failed, if it was one."""
+    failed = reference or Reference("")
+    facts = {"secret_name": failed.secret_name, "json_key": failed.json_key}
+    match error:
+        case ProviderError():
+            return Problem(key, error.code, str(failed), {**facts, **error.facts})
+        case ReferenceFailedError():
+            return Problem(key, error.code, str(failed), facts, error.keys, error.nearest)
+        case _:
+            return Problem(key, FailureCode.CANNOT_BE_OPENED, str(failed), facts)

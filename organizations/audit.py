@@ -33,6 +33,7 @@ DETAIL_NAMES = frozenset(
         "result",
         "failure",
         "provider",
+        "secrets",  # their names
         "variables",
         "problems",
         "role",

@@ -283,6 +283,8 @@ class AuditEvent(models.Model):
         CREDENTIAL_TESTED = "credential:tested", _("tested a connection")
         CREDENTIAL_TRUST_CHECK_STARTED = "credential:trust_check_started", _("started a check of a role's External ID")
         CREDENTIAL_TRUST_CHECKED = "credential:trust_checked", _("checked a role's External ID")
+        REFERENCE_CHECK_STARTED = "reference:check_started", _("started a check of references to secrets")
+        REFERENCE_CHECKED = "reference:checked", _("checked references to secrets")
         CREDENTIALS_IMPORTED = "credentials:imported", _("imported credentials")
         VARIABLE_CREATED = "variable:created", _("created an environment variable")
         VARIABLE_CHANGED = "variable:changed", _("changed an environment variable")

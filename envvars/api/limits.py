@@ -1,8 +1,6 @@
-"""How often a service token may ask, counted in the cache, minute by minute."""
+"""How often a service token may ask."""
 
-from time import time
-
-from django.core.cache import cache
+from crewadmin import limits
 
 from ..models import ServiceToken
 
@@ -11,15 +9,5 @@ PER_MINUTE = 60
 
 
 def seconds_to_wait(token: ServiceToken) -> int:
-    """Count a request; return 0 if it may go on, else the seconds until the next minute begins.
-
-    Without a shared cache (CACHE_URL) every process counts for itself.
-    """
-    now = time()
-    key = f"api-requests:{token.uuid}:{int(now // 60)}"
-    cache.add(key, 0, timeout=120)
-    try:
-        requests = cache.incr(key)
-    except ValueError:  # thrown out of a full cache between the two lines
-        requests = 1
-    return 0 if requests <= PER_MINUTE else 60 - int(now % 60)
+    """Count a request; return 0 if it may go on, else the seconds until the next minute begins."""
+    return limits.seconds_to_wait(f"api-requests:{token.uuid}", PER_MINUTE)

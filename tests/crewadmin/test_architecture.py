@@ -65,7 +65,7 @@ REVEALED = {
     "crewadmin/sealing.py": 3,  # on the way into the database: a value, a data key, a person's value
     "envvars/delivery/formats.py": 1,  # to whoever receives the values
     "envvars/deployed.py": 2,  # what was deployed, key by key; a typed value, into its fingerprint
-    "envvars/references.py": 3,  # the whole text, or one key out of a JSON secret; into the text of a template
+    "envvars/references.py": 4,  # the whole text, or one key of a JSON secret; the names of its keys; into a template
     "envvars/services/imports.py": 1,  # what changed, by name
     "organizations/second_factor.py": 1,  # a seed, to allauth, which compares a code with it
     "envvars/services/variables.py": 1,  # what changed, by name

@@ -1,11 +1,11 @@
-"""An automation to give variables to, and somebody who may only look at it."""
+"""An automation to give variables to, and people who may do more or less with it."""
 
 import pytest
 
 from credentials.models import Credential
 from envvars.models import Automation
 from organizations.access import Feature, Level, set_levels
-from organizations.models import Organization, User
+from organizations.models import Membership, Organization, User
 from organizations.services.members import add_member
 from organizations.services.roles import create_role
 from sandbox import seed
@@ -40,3 +40,18 @@ def baked_crew(acme: Organization, crew: Automation, aws_prod: Credential, sandb
         acme, "DB_URL", f"${{database-credentials#username}}:${{{seed.OPENAI_KEY.name}}}", automations=[crew]
     )
     return crew
+
+
+@pytest.fixture
+def alice_(alice: User, acme: Organization) -> Membership:
+    return alice.memberships.select_related("role", "organization", "user").get()
+
+
+@pytest.fixture
+def erin(acme: Organization) -> User:
+    """Manages credentials and variables without being an owner."""
+    user = User.objects.create_user("erin@acme.example", PASSWORD, name="Erin")
+    role = create_role(acme, "Managers")
+    set_levels(role, dict.fromkeys(Feature, Level.MANAGE))
+    add_member(acme, user, role, by=None)
+    return user

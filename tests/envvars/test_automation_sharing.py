@@ -20,11 +20,6 @@ from tests.pages import errors_beside, html_of, rows_of, text_of
 SignIn = Callable[[User], Client]
 
 
-@pytest.fixture
-def alice_(alice: User, acme: Organization) -> Membership:
-    return alice.memberships.select_related("role", "organization", "user").get()
-
-
 def address(name: str, automation: Automation) -> str:
     return reverse(name, args=[automation.organization.uuid, automation.uuid])
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
@@ -100,6 +101,12 @@ def refer_to_secrets(visitor: Visitor) -> Automation:
     visitor.post("variable_add", key="DIRECT", **direct)
     for key, reference in (("API_KEY", seed.OPENAI_KEY.name), ("DB_PASSWORD", f"{seed.DATABASE.name}#password")):
         visitor.post("variable_add", key=key, source="provider_default:aws", secret_name=reference, **common)
+    typed = {"source": "provider_default:aws", "before": f"{seed.DATABASE.name}#"}
+    visitor.post("variable_add_suggest", status=200, htmx=True, **typed)
+    template = f"${{{seed.OPENAI_KEY.name}}}${{{seed.DATABASE.name}#pasword}}"
+    for htmx in (True, False):
+        form = {"source": "provider_default:aws", "secret_name": template, "value": DIRECT}
+        assert "Perhaps" in html_of(visitor.post("variable_add_check", status=200, htmx=htmx, **form))
     return automation
 
 
@@ -171,6 +178,7 @@ def test_no_secret_shows_up_on_its_whole_way(
         "audit log": str(list(AuditEvent.objects.values())),
         "sessions": every_session(),
         "dumpdata": every_dump(),
+        "cache": str(list(cache._cache.values())),  # type: ignore[attr-defined]  # of the one in process
     }
     assert all(places.values())
     found = [(place, value) for place, text in places.items() for value in ENTERED | IN_VAULT if value in text]

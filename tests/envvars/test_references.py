@@ -11,12 +11,16 @@ from credentials.providers.failures import FailureCode
 from crewadmin.redaction import Secret
 from envvars.references import (
     MOST_BYTES,
+    MOST_NAMED,
+    MOST_OF_LIST,
     Reference,
     ReferenceFailedError,
     Template,
     check,
     fits_environment,
+    keys_in,
     parse,
+    place_of,
 )
 
 ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:db-gH4jKl"
@@ -292,3 +296,71 @@ def test_every_key_of_an_object_is_found(content: dict[str, object]) -> None:
             assert error.code == FailureCode.BINARY  # noqa: PT017 - a value with NUL or a lone surrogate
         else:
             assert text == value if isinstance(value, str) else json.loads(text) == value
+
+
+# --- What can stand behind the hash ---------------------------------------------------------------------------------
+def test_keys_come_as_they_are_and_then_the_paths_into_them() -> None:
+    keys = keys_in(Secret(DATABASE))
+    assert keys[:4] == ("#", "a#b", "empty", "hosts")
+    assert [key for key in keys if key.startswith(("hosts", "options"))] == [
+        "hosts",
+        "options",
+        "hosts.0",
+        "hosts.1",
+        "options.pool",
+        "options.pool.size",
+    ]
+    assert "nested.hosts.1.port" in keys
+    assert keys.count("nested.hosts.0.name") == 1
+    assert "nested.a.b" not in keys  # a path cannot lead into a key with a dot
+
+
+def test_what_cannot_be_typed_and_what_would_be_too_much_is_left_out() -> None:
+    content = {"": 1, "two\nlines": 1, " blank": 1, "k" * 513: 1, "\ud800": 1, "ok": list(range(50))}
+    assert keys_in(Secret(json.dumps(content))) == ("ok", *(f"ok.{number}" for number in range(MOST_OF_LIST)))
+    assert len(keys_in(Secret(json.dumps({f"k{number}": number for number in range(999)})))) == MOST_NAMED
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [(None, FailureCode.BINARY), ("text", FailureCode.NOT_JSON), ("[]", FailureCode.NOT_OBJECT)],
+)
+def test_a_secret_without_keys_tells_why(value: str | None, code: FailureCode) -> None:
+    with pytest.raises(ReferenceFailedError) as raised:
+        keys_in(value and Secret(value))  # type: ignore[arg-type]  # None stays None
+    assert raised.value.code == code
+
+
+_NAMES = st.text(alphabet="ab.#1 {}|\n", max_size=4)
+_CONTENT = st.recursive(
+    st.integers(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES, inner, max_size=4), max_leaves=12
+)
+
+
+@given(st.dictionaries(_NAMES, _CONTENT, max_size=5))
+@settings(database=None, max_examples=300, deadline=None)
+def test_every_key_that_is_offered_can_be_saved_and_has_a_value(content: dict[str, object]) -> None:
+    text = json.dumps(content)
+    for key in keys_in(Secret(text)):
+        assert check(f"x#{key}").references[0].json_key == key
+        assert extract(f"x#{key}", text)
+
+
+# --- Where the caret is ---------------------------------------------------------------------------------------------
+_TYPED = st.text(alphabet="ab#${}|. ", max_size=14)
+
+
+@given(_TYPED, _TYPED)
+@settings(database=None, max_examples=1000, deadline=None)
+def test_nothing_but_the_word_that_the_caret_is_in_is_replaced(before: str, after: str) -> None:
+    place = place_of(before, after)
+    if place is None:
+        assert "${" in before + after
+        return
+    assert place.before + place.typed == (before if place.in_template else before.lstrip())
+    assert after.endswith(place.after)
+    replaced = place.typed + after.removesuffix(place.after)
+    if place.in_template:
+        assert not set("}|") & set(replaced)
+    if not place.is_key:
+        assert "#" not in replaced

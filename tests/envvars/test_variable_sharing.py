@@ -9,32 +9,13 @@ from django.urls import reverse
 
 from credentials.models import Credential
 from envvars.models import Automation, EnvironmentVariable
-from organizations.access import Feature, Level, set_levels
 from organizations.models import Membership, Organization, User
-from organizations.services.members import add_member
-from organizations.services.roles import create_role
 from organizations.sharing import Grant
 from tests.builders import restrict_to, store_automation, store_credential, store_direct, store_reference
-from tests.conftest import PASSWORD
 from tests.pages import errors_beside, html_of, options_of, rows_of, text_of
 
 SignIn = Callable[[User], Client]
 DEFAULT = "provider_default:aws"
-
-
-@pytest.fixture
-def alice_(alice: User, acme: Organization) -> Membership:
-    return alice.memberships.select_related("role", "organization", "user").get()
-
-
-@pytest.fixture
-def erin(acme: Organization) -> User:
-    """Manages credentials and variables without being an owner."""
-    user = User.objects.create_user("erin@acme.example", PASSWORD, name="Erin")
-    role = create_role(acme, "Managers")
-    set_levels(role, dict.fromkeys(Feature, Level.MANAGE))
-    add_member(acme, user, role, by=None)
-    return user
 
 
 def edit(variable: EnvironmentVariable) -> str:

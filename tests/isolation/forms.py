@@ -9,10 +9,14 @@ VOID_TYPES = {"submit", "button", "image", "reset", "file"}
 
 @dataclass
 class Form:
-    """One form: where it goes, and for each name the value it would send and all that it offers."""
+    """One form: where it goes, and for each name the value it would send and all that it offers.
+
+    `others` are the addresses that some of its controls send it to instead, by button or by htmx.
+    """
 
     action: str
     method: str
+    others: set[str] = field(default_factory=set)
     values: dict[str, list[str]] = field(default_factory=dict)
     offered: dict[str, set[str]] = field(default_factory=dict)
     typed: set[str] = field(default_factory=set)
@@ -44,6 +48,7 @@ class _Reader(HTMLParser):
         elif tag == "a":
             self.links.append(given.get("href", ""))
         elif self._form is not None:
+            self._form.others |= {given[name] for name in ("formaction", "hx-post") if given.get(name)}
             self._control(tag, given)
 
     def _control(self, tag: str, given: dict[str, str]) -> None:

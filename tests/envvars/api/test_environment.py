@@ -295,7 +295,7 @@ def test_a_token_asks_so_many_times_a_minute(
     with_values: Automation, get: Get, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1_800_000_015.0
-    monkeypatch.setattr("envvars.api.limits.time", lambda: now)
+    monkeypatch.setattr("crewadmin.limits.time", lambda: now)
     monkeypatch.setattr("envvars.api.limits.PER_MINUTE", 3)
     assert [get().status_code for _request in range(4)] == [200, 200, 200, 429]
     calls = len(sandbox.calls)
@@ -308,7 +308,7 @@ def test_a_token_asks_so_many_times_a_minute(
 
 
 def test_a_wrong_automation_counts_too(with_values: Automation, get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("envvars.api.limits.time", lambda: 1_800_000_000.0)
+    monkeypatch.setattr("crewadmin.limits.time", lambda: 1_800_000_000.0)
     monkeypatch.setattr("envvars.api.limits.PER_MINUTE", 2)
     elsewhere = f"/api/v1/automations/{uuid4()}/environment"
     assert [get(at=elsewhere).status_code for _request in range(3)] == [404, 404, 429]
