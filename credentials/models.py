@@ -50,7 +50,7 @@ class Health(models.TextChoices):
 
 
 #: A failure there says nothing about the credential itself.
-_NOT_THE_CREDENTIALS_FAULT = frozenset({Owner.NETWORK, Owner.AWS})
+NOT_THE_CREDENTIALS_FAULT = frozenset({Owner.NETWORK, Owner.AWS})
 
 
 class Credential(Restrictable):  # type: ignore[django-manager-missing]  # of guardian's untyped reverse relations
@@ -201,7 +201,7 @@ class ConnectionTest(models.Model):
         """What it says of the credential that it tested."""
         if self.failure is None:
             return Health.HEALTHY
-        return Health.UNREACHABLE if self.failure.owner in _NOT_THE_CREDENTIALS_FAULT else Health.FAILING
+        return Health.UNREACHABLE if self.failure.owner in NOT_THE_CREDENTIALS_FAULT else Health.FAILING
 
     @property
     def failure(self) -> Failure | None:

@@ -10,9 +10,9 @@ class EnvvarsConfig(AppConfig):
     verbose_name = "Environment variables"
 
     def ready(self) -> None:
-        """Answer the question that a lower layer asks: what uses this credential?"""
+        """Answer what a lower layer asks: what uses a credential?"""
         from credentials import usage
 
-        from .models import EnvironmentVariable
+        from .uses import VariableUsage
 
-        usage.answered_by(EnvironmentVariable.objects.using_credential)
+        usage.answered_by(VariableUsage())

@@ -97,7 +97,8 @@ def resolve(automation: Automation, variables: Iterable[EnvironmentVariable] | N
     versions: dict[str, str] = {}
     problems: list[Problem] = []
     for variable in chosen:
-        reading = _Reading(credentials.get(variable.pk), answers)
+        credential = credentials.get(variable.pk)
+        reading = _Reading(credential.pk if credential else None, answers)
         outcome = _value_of(variable, reading)
         if isinstance(outcome, Problem):
             problems.append(outcome)
@@ -175,7 +176,7 @@ def _fetch_all(
 class _Reading:
     """What one variable reads of the answers: remembers the versions, and which reference was read last."""
 
-    def __init__(self, credential: Credential | None, answers: Answers) -> None:
+    def __init__(self, credential: int | None, answers: Answers) -> None:
         self._credential = credential
         self._answers = answers
         self.last: Reference | None = None
@@ -186,11 +187,17 @@ class _Reading:
         self.last = reference
         if self._credential is None:
             raise ReferenceFailedError(FailureCode.NO_CREDENTIAL)
-        answer = self._answers[self._credential.pk, reference.secret_id]
+        answer = self._answers[self._credential, reference.secret_id]
         if isinstance(answer, Exception):
             raise answer
         self.versions[answer.version_id] = None
         return answer.value
+
+
+def problem_with(variable: EnvironmentVariable, answers: Mapping[SecretId, Fetched | ProviderError]) -> Problem | None:
+    """Return why a variable would have no value if its secrets were answered so; None if it had one."""
+    outcome = _value_of(variable, _Reading(0, {(0, secret): answer for secret, answer in answers.items()}))
+    return outcome if isinstance(outcome, Problem) else None
 
 
 def _value_of(variable: EnvironmentVariable, reading: _Reading) -> Secret[str] | Problem:

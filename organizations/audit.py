@@ -38,6 +38,7 @@ DETAIL_NAMES = frozenset(
         "role",
         "delivery",
         "automations",
+        "moved_to",  # a credential, by name: what was read with a deleted one is read with it
         "holder",
         "grants",
         "source",  # of an import, as the three below

@@ -278,6 +278,8 @@ class AuditEvent(models.Model):
         CREDENTIAL_TESTED = "credential:tested", _("tested a connection")
         CREDENTIAL_TRUST_CHECK_STARTED = "credential:trust_check_started", _("started a check of a role's External ID")
         CREDENTIAL_TRUST_CHECKED = "credential:trust_checked", _("checked a role's External ID")
+        CREDENTIAL_PREVIEW_STARTED = "credential:preview_started", _("started a preview of a credential's change")
+        CREDENTIAL_PREVIEWED = "credential:previewed", _("previewed a credential's change")
         CREDENTIALS_IMPORTED = "credentials:imported", _("imported credentials")
         VARIABLE_CREATED = "variable:created", _("created an environment variable")
         VARIABLE_CHANGED = "variable:changed", _("changed an environment variable")

@@ -23,6 +23,8 @@ _PHRASES: Mapping[str, Any] = {
     Action.CREDENTIAL_MADE_DEFAULT: gettext_lazy("made %(object)s the default credential"),
     Action.CREDENTIAL_TEST_STARTED: gettext_lazy("started a connection test of %(object)s"),
     Action.CREDENTIAL_TESTED: gettext_lazy("tested the connection of %(object)s"),
+    Action.CREDENTIAL_PREVIEW_STARTED: gettext_lazy("started a preview of a change of %(object)s"),
+    Action.CREDENTIAL_PREVIEWED: gettext_lazy("previewed a change of %(object)s"),
     Action.VARIABLE_CREATED: gettext_lazy("created environment variable %(object)s"),
     Action.VARIABLE_CHANGED: gettext_lazy("changed environment variable %(object)s"),
     Action.VARIABLE_DELETED: gettext_lazy("deleted environment variable %(object)s"),
