@@ -198,8 +198,8 @@ class Preview:
             return ""
         works = {"works": self.count(Verdict.WORKS), "total": self.total}
         text = ngettext(
-            "%(works)d of %(total)d variable works with the new settings.",
-            "%(works)d of %(total)d variables work with the new settings.",
+            "%(works)d of %(total)d variable works after this change.",
+            "%(works)d of %(total)d variables work after this change.",
             self.total,
         )
         return text % works

@@ -27,8 +27,8 @@ class MovedError(Exception):
     """Something was changed since the preview: nothing is stored before another one was shown."""
 
 
-class NotManagedError(Exception):
-    """What is read with the credential cannot all be changed by the member who asks."""
+class NotManagedError(MovedError):
+    """What is read with the credential cannot all be changed by the member who asks, any more."""
 
 
 def add_credential(

@@ -24,6 +24,8 @@ class Use(Protocol):
     uuid: UUID
     key: str
     restricted: bool
+    #: Whether the member who asked may see it: set by `organizations.sharing.with_shown`.
+    shown: bool
 
     @property
     def reference_label(self) -> str:

@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from .views import automations, imports, tokens, variables
+from .views import automations, imports, secrets, tokens, variables
 
 urlpatterns = [
     path("environment-variables/", variables.variable_list, name="variable_list"),
     path("environment-variables/import/", imports.variable_import, name="variable_import"),
     path("environment-variables/add/", variables.variable_add, name="variable_add"),
+    path("environment-variables/secret/", secrets.variable_secret, name="variable_secret"),
     path("environment-variables/<uuid:uuid>/edit/", variables.variable_edit, name="variable_edit"),
     path("environment-variables/<uuid:uuid>/delete/", variables.variable_delete, name="variable_delete"),
     path("environment-variables/<uuid:uuid>/access/", variables.variable_access, name="variable_access"),
