@@ -11,7 +11,7 @@ from crewadmin.redaction import Secret
 from crewadmin.sealing import SealError
 from organizations.audit import Detail, changing, record
 from organizations.models import AuditEvent, Membership, Organization, User
-from organizations.sharing import Grant, visible
+from organizations.sharing import Grant, beyond
 
 from .models import Credential
 from .usage import state_of, usage, uses_of
@@ -161,7 +161,7 @@ def replace_credential(
 
 def unmanaged(uses: "QuerySet[Any]", membership: Membership) -> int:
     """Return how many of some uses a member may not change, whatever the role allows."""
-    return uses.count() - visible(uses, membership, Grant.MANAGE).count()
+    return beyond(uses, membership, Grant.MANAGE).count()
 
 
 def _expect(expected: str | None, organization: Organization, provider: str, *credentials: Credential) -> None:

@@ -18,7 +18,7 @@ from crewadmin.pagination import page_of
 from crewadmin.sealing import SealError
 from organizations.access import Feature, Level, OrganizationRequest, freshly_proven, require
 from organizations.models import public_id
-from organizations.sharing import Grant, hidden_count, listed, may, object_of, visible
+from organizations.sharing import Grant, beyond, hidden_count, listed, may, object_of, visible
 from organizations.views.sharing import Place, sharing_page
 from organizations.who_has_access import who_has_access
 
@@ -182,22 +182,27 @@ def _detail_page(
 def _uses(request: OrganizationRequest, credential: Credential) -> dict[str, Any]:
     """Return the first variables that refer to a credential, how many do and why, and how many cannot be seen."""
     uses = uses_of(credential)
-    shown = _visible_uses(request, uses)
-    count, shown_count = uses.count(), shown.count()
-    named = usage().by_name(credential).count()
+    count = uses.count()
+    hidden = _hidden_uses(request, uses, count)
+    relying = usage().by_default(credential.organization, credential.provider).count() if credential.is_default else 0
     return {
-        "uses": usage().with_receivers(shown, request.membership)[:USES_SHOWN],
+        "uses": usage().with_receivers(_visible_uses(request, uses), request.membership)[:USES_SHOWN],
         "uses_count": count,
-        "uses_named": named,
-        "uses_relying": count - named,
-        "uses_shown_count": shown_count,
-        "uses_hidden": count - shown_count,
+        "uses_named": count - relying,
+        "uses_relying": relying,
+        "uses_shown_count": count - hidden,
+        "uses_hidden": hidden,
     }
 
 
 def _visible_uses(request: OrganizationRequest, uses: "QuerySet[Any]") -> "QuerySet[Any]":
     """Return the uses that the member may be told of by name: none to who may not see variables at all."""
     return visible(uses, request.membership, Grant.READ) if request.access.environment_variables.read else uses.none()
+
+
+def _hidden_uses(request: OrganizationRequest, uses: "QuerySet[Any]", count: int) -> int:
+    """Return how many of `count` uses the member may not be told of by name."""
+    return beyond(uses, request.membership, Grant.READ).count() if request.access.environment_variables.read else count
 
 
 @require(Feature.SECRET_PROVIDERS, Level.READ)
@@ -210,7 +215,7 @@ def credential_uses(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     context = {
         "credential": credential,
         "page": page_of(usage().with_receivers(shown, request.membership), request.GET, "key"),
-        "hidden_count": uses.count() - shown.count(),
+        "hidden_count": _hidden_uses(request, uses, uses.count()),
     }
     return render(request, "credentials/uses.html", context)
 
