@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from crewadmin.forms import TextField
@@ -84,7 +85,7 @@ class CredentialForms:
         if (
             self.membership
             and self.default.is_valid()
-            and self._takes_default()
+            and self.default.cleaned_data["is_default"]
             and default_is_out_of_reach(self.membership, self.provider)
         ):
             self.default.add_error("is_default", DefaultForm.OUT_OF_REACH)
@@ -107,10 +108,6 @@ class CredentialForms:
         """Show what a service refused beside its field."""
         self.common.add_error(None, error)
 
-    def _takes_default(self) -> bool:
-        is_default_now = self.credential is not None and self.credential.is_default
-        return bool(self.default.cleaned_data["is_default"]) and not is_default_now
-
     def _provider(self, data: Mapping[str, Any] | None) -> str:
         if self.credential:
             return self.credential.provider
@@ -126,6 +123,34 @@ def _stored_secrets(credential: Credential | None) -> dict[str, str]:
         return dict(credential.secrets.reveal())
     except SealError:
         return {}
+
+
+class ReplacementForm(forms.Form):
+    """What is read from now on instead of a credential that is deleted: another one of its provider.
+
+    Offered are those that the member may use, and the provider's default by that name, where it is another one that
+    the member may use.
+    """
+
+    BY_DEFAULT = "default"
+
+    to = forms.ChoiceField(label=_("Read them with"), required=True)
+
+    def __init__(self, data: Mapping[str, Any] | None, credential: Credential, usable: "QuerySet[Credential]") -> None:
+        super().__init__(data)
+        others = usable.filter(provider=credential.provider).exclude(pk=credential.pk).select_related("organization")
+        self._targets = {str(one.uuid): one for one in others}
+        choices: list[tuple[str, Any]] = [(uuid, one.name) for uuid, one in self._targets.items()]
+        if default := next((one for one in self._targets.values() if one.is_default), None):
+            label = provider_class(credential.provider).default_label
+            choices.insert(0, (self.BY_DEFAULT, _("%(label)s (now %(name)s)") % {"label": label, "name": default}))
+            self._targets[self.BY_DEFAULT] = default
+        self.fields["to"].choices = [("", _("Choose a credential")), *choices]  # type: ignore[attr-defined]
+
+    @property
+    def targets(self) -> Mapping[str, Credential]:
+        """What can be chosen, by what is posted."""
+        return self._targets
 
 
 class TestForm(forms.Form):

@@ -49,7 +49,7 @@ class Health(models.TextChoices):
 
 
 #: A failure there says nothing about the credential itself.
-_NOT_THE_CREDENTIALS_FAULT = frozenset({Owner.NETWORK, Owner.AWS})
+NOT_THE_CREDENTIALS_FAULT = frozenset({Owner.NETWORK, Owner.AWS})
 #: Facts of a test that tell which secret it read.
 _OF_THE_SECRET = frozenset({"secret_name", "kms_key"})
 
@@ -221,7 +221,7 @@ class ConnectionTest(models.Model):
         """What it says of the credential that it tested."""
         if self.failure is None:
             return Health.HEALTHY
-        return Health.UNREACHABLE if self.failure.owner in _NOT_THE_CREDENTIALS_FAULT else Health.FAILING
+        return Health.UNREACHABLE if self.failure.owner in NOT_THE_CREDENTIALS_FAULT else Health.FAILING
 
     @property
     def failure(self) -> Failure | None:

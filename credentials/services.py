@@ -5,22 +5,32 @@ from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from crewadmin.redaction import Secret
 from crewadmin.sealing import SealError
-from organizations.audit import changing, record
-from organizations.models import AuditEvent, Organization, User
+from organizations.audit import Detail, changing, record
+from organizations.models import AuditEvent, Membership, Organization, User
 from organizations.services.managers import changing_as_manager, managed_row
+from organizations.sharing import Grant, beyond
 
 from .models import Credential
-from .usage import uses_of
+from .usage import state_of, usage, uses_of
 
 Action = AuditEvent.Action
 
 
 class CredentialInUseError(Exception):
     """A credential cannot be deleted while something refers to it."""
+
+
+class MovedError(Exception):
+    """Something was changed since the preview: nothing is stored before another one was shown."""
+
+
+class NotManagedError(MovedError):
+    """What is read with the credential cannot all be changed by the member who asks, any more."""
 
 
 def add_credential(
@@ -33,15 +43,17 @@ def add_credential(
     secrets: Mapping[str, str],
     is_default: bool,
     import_name: str = "",
+    expected: str | None = None,
 ) -> Credential:
     """Store a credential, its secrets sealed.
 
-    Raises ValidationError (for `name`) if the name is taken, and what `managed_row` does for the
-    default that there was.
+    `expected` is the state that a preview was made for. Raises ValidationError (for `name`) if the name is taken,
+    MovedError if the state is another one, and what `managed_row` does for the default that there was.
     """
     credential = Credential(organization=organization, provider=provider, created_by=by, is_default=is_default)
     credential.import_name = import_name
     with changing(organization):
+        _expect(expected, organization, provider)
         _take_name(credential, name)
         _take_settings(credential, config, secrets, by)
         if is_default:
@@ -62,14 +74,17 @@ def change_credential(
     secrets: Mapping[str, str],
     is_default: bool,
     import_name: str = "",
+    expected: str | None = None,
 ) -> Credential:
     """Store what changed, and nothing if nothing did.
 
     A change of config or secrets counts the version up: earlier test results are then shown as outdated.
-    Raises ValidationError (for `name`) if the name is taken, and what `managed_row` does.
+    `expected` is the state that a preview was made for. Raises ValidationError (for `name`) if the name is taken,
+    MovedError if the state is another one, and what `managed_row` does.
     """
     organization = credential.organization
     with changing_as_manager(credential, by) as credential:
+        _expect(expected, organization, credential.provider, credential)
         changed = changed_fields(credential, name, config, secrets, is_default=is_default)
         if not changed:
             return credential
@@ -88,13 +103,15 @@ def change_credential(
     return credential
 
 
-def make_default(credential: Credential, by: User | None) -> None:
+def make_default(credential: Credential, by: User | None, *, expected: str | None = None) -> None:
     """Make a credential the one that variables get which name only its provider.
 
-    Raises what `managed_row` does, also for the default that there was; it then stays where it is.
+    `expected` is the state that a preview was made for. Raises MovedError if it is another one, and what `managed_row`
+    does, also for the default that there was; it then stays where it is.
     """
     organization = credential.organization
     with changing_as_manager(credential, by) as credential:
+        _expect(expected, organization, credential.provider, credential)
         if credential.is_default:
             return
         _clear_default(organization, credential.provider, by)
@@ -119,6 +136,45 @@ def default_since(credential: Credential) -> datetime | None:
     """Return since when a credential is the default, as the audit log has it; None if that does not say."""
     events = AuditEvent.objects.for_organization(credential.organization).filter(target_uuid=credential.uuid)
     return events.filter(action=Action.CREDENTIAL_MADE_DEFAULT).values_list("created_at", flat=True).first()
+
+
+def replace_credential(
+    credential: Credential,
+    by: Membership,
+    to: Credential,
+    *,
+    as_default: bool,
+    expected: str,
+) -> int:
+    """Let everything that is read with a credential be read with another one, delete it, and return how much it was.
+
+    What is moved names the other one, or with `as_default` the provider, whose default the other one is. `expected` is
+    the state that a preview was made for. Raises NotManagedError if the member may not change all that is moved,
+    MovedError, and what `managed_row` does.
+    """
+    organization = credential.organization
+    with changing_as_manager(credential, by.user) as credential:
+        _expect(expected, organization, credential.provider, credential, to)
+        uses = uses_of(credential)
+        if unmanaged(uses, by):
+            raise NotManagedError
+        moved = uses.count()
+        usage().move(uses, to, by.user, as_default=as_default)
+        details: dict[str, Detail] = {"provider": credential.provider, "variables": moved, "moved_to": to.name}
+        record(organization, by.user, Action.CREDENTIAL_DELETED, credential, details)
+        credential.delete()
+    return moved
+
+
+def unmanaged(uses: "QuerySet[Any]", membership: Membership) -> int:
+    """Return how many of some uses a member may not change, whatever the role allows."""
+    return beyond(uses, membership, Grant.MANAGE).count()
+
+
+def _expect(expected: str | None, organization: Organization, provider: str, *credentials: Credential) -> None:
+    """Raise MovedError unless the state is as expected; the caller holds the organization's row."""
+    if expected is not None and expected != state_of(organization, provider, *credentials):
+        raise MovedError
 
 
 def current_row(credential: Credential) -> Credential:
@@ -149,12 +205,17 @@ def stored_secrets(credential: Credential) -> dict[str, Any]:
 
 
 def _take_name(credential: Credential, name: str) -> None:
-    others = Credential.objects.filter(organization=credential.organization, name=name).exclude(pk=credential.pk)
-    if others.exists():
+    refuse_taken_name(credential.organization, name, credential)
+    credential.name = name
+
+
+def refuse_taken_name(organization: Organization, name: str, own: Credential | None = None) -> None:
+    """Raise ValidationError (for `name`) if a credential other than one's own has the name."""
+    others = Credential.objects.filter(organization=organization, name=name)
+    if (others.exclude(pk=own.pk) if own and own.pk else others).exists():
         raise ValidationError(
             {"name": _("Another credential of this organization has this name. Choose a different one.")}
         )
-    credential.name = name
 
 
 def _take_settings(

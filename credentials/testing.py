@@ -131,6 +131,27 @@ def read_for_check(
     return answers
 
 
+def try_reading(
+    organization: Organization,
+    by: User | None,
+    provider: str,
+    about: Target,
+    read: Callable[[], tuple[T, FailureCode | None]],
+) -> T:
+    """Do what a preview of a change reads, and return its result; `read` also tells the first failure, or None.
+
+    It counts as a connection test, and is audited as what it is, `about` the credential or the organization. Raises
+    TooManyTestsError.
+    """
+    with _slot():
+        test = _begin(organization, by, provider, None, about=about, action=Action.CREDENTIAL_PREVIEW_STARTED)
+        (result, code), milliseconds = _timed(read)
+        state = StepState.FAILED if code else StepState.PASSED
+        outcome = ProbeResult((StepResult(Step.READ, state, milliseconds, code),))
+        _finish(test, outcome, milliseconds, by, None, about=about, action=Action.CREDENTIAL_PREVIEWED)
+    return result
+
+
 @contextmanager
 def _slot() -> Iterator[None]:
     """Hold one of this process's places for tests: the other threads stay free for pages."""

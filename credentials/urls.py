@@ -14,6 +14,7 @@ urlpatterns = [
     path("problems/", catalogue.failure_catalogue, name="failure_catalogue"),
     path("problems/explain/", catalogue.failure_explain, name="failure_explain"),
     path("<uuid:uuid>/", views.credential_detail, name="credential_detail"),
+    path("<uuid:uuid>/uses/", views.credential_uses, name="credential_uses"),
     path("<uuid:uuid>/edit/", views.credential_edit, name="credential_edit"),
     path("<uuid:uuid>/delete/", views.credential_delete, name="credential_delete"),
     path("<uuid:uuid>/make-default/", views.credential_make_default, name="credential_make_default"),

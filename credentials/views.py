@@ -1,14 +1,17 @@
 """Pages under Settings > Secret Provider Credentials."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from crewadmin.limits import with_retry_after
@@ -16,17 +19,19 @@ from crewadmin.pagination import page_of
 from crewadmin.sealing import SealError
 from organizations.access import Feature, Level, OrganizationRequest, freshly_proven, require
 from organizations.models import public_id
-from organizations.sharing import Grant, hidden_count, listed, object_of, visible
+from organizations.sharing import Grant, beyond, hidden_count, listed, may, object_of, visible
 from organizations.views.sharing import Place, sharing_page
 from organizations.who_has_access import who_has_access
 
 from . import services
-from .forms import CredentialForms, DefaultForm, TestForm, default_is_out_of_reach
+from .confirming import Question, Waiting, do_or_ask, is_answer, waiting_change
+from .forms import CredentialForms, DefaultForm, ReplacementForm, TestForm, default_is_out_of_reach
+from .impact import default_change, replacement, settings_change
 from .models import ConnectionTest, Credential
 from .presentation import Toast, may_pass_soon, steps_of, toast_for, toast_for_limit, toast_for_trust
 from .providers.failures import FailureCode, explain
 from .testing import HISTORY, TooManyTestsError, check_trust, run_connection_test, try_settings
-from .usage import conceal, secret_to_read, uses_of
+from .usage import conceal, secret_to_read, usage, uses_of
 
 USES_SHOWN = 20
 #: How often the page tries again by itself after a failure that may pass, ten seconds apart.
@@ -61,37 +66,79 @@ def credential_list(request: OrganizationRequest) -> HttpResponse:
 @require(Feature.SECRET_PROVIDERS, Level.MANAGE)
 @require_http_methods(["GET", "HEAD", "POST"])
 def credential_add(request: OrganizationRequest) -> HttpResponse:
-    """Ask for a new credential and store it."""
-    forms = CredentialForms(request.POST if request.method == "POST" else None, request.membership)
-    if request.method == "POST" and forms.is_valid():
-        try:
-            credential = services.add_credential(
-                request.organization, request.user, provider=forms.provider, **forms.values()
-            )
-        except ValidationError as error:
-            forms.refuse(error)
-        else:
-            messages.success(request, _("Credential “%(name)s” was created.") % {"name": credential})
-            return redirect("credential_list", request.organization.uuid)
-    return _form_page(request, forms)
+    """Ask for a new credential and store it; one that becomes the default is tried first with what relies on that."""
+
+    def add(provider: str, state: str, proof: str, values: Mapping[str, Any]) -> HttpResponse:
+        credential = services.add_credential(
+            request.organization, request.user, provider=provider, expected=state, **values
+        )
+        title = _("Credential “%(name)s” was created.") % {"name": credential}
+        messages.success(request, title, extra_tags=proof)
+        return redirect("credential_list", request.organization.uuid)
+
+    return _settings_page(request, None, add, _("Create"))
 
 
 @require(Feature.SECRET_PROVIDERS, Level.MANAGE)
 @freshly_proven
 @require_http_methods(["GET", "HEAD", "POST"])
 def credential_edit(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
-    """Change a credential; a secret left blank keeps what is stored."""
+    """Change a credential, once what is read with it was tried; a secret left blank keeps what is stored."""
     credential = _credential(request, uuid, Grant.MANAGE)
-    forms = CredentialForms(request.POST if request.method == "POST" else None, request.membership, credential)
-    if request.method == "POST" and forms.is_valid():
-        try:
-            credential = services.change_credential(credential, request.user, **forms.values())
-        except ValidationError as error:
-            forms.refuse(error)
+
+    def change(provider: str, state: str, proof: str, values: Mapping[str, Any]) -> HttpResponse:
+        changed = services.change_credential(credential, request.user, expected=state, **values)
+        messages.success(request, _("Credential “%(name)s” was saved.") % {"name": changed}, extra_tags=proof)
+        return redirect("credential_detail", request.organization.uuid, changed.uuid)
+
+    return _settings_page(request, credential, change, _("Save"))
+
+
+def _settings_page(
+    request: OrganizationRequest,
+    credential: Credential | None,
+    store: Callable[[str, str, str, Mapping[str, Any]], HttpResponse],
+    button: str,
+) -> HttpResponse:
+    """Show the form of a credential, or the preview of what was posted, or `store` it."""
+    waiting = waiting_change(request)
+    typed = request.POST if request.method == "POST" and not is_answer(request) else None
+    forms = CredentialForms(typed, request.membership, credential)
+    if waiting is None and (typed is None or not forms.is_valid()):
+        return _form_page(request, forms)
+    settings: Mapping[str, Any] = waiting.values if waiting else {"provider": forms.provider, "values": forms.values()}
+    provider, values = settings["provider"], settings["values"]
+    if waiting and values["is_default"] and default_is_out_of_reach(request.membership, provider):  # by now
+        messages.error(request, DefaultForm.OUT_OF_REACH)
+        return _form_page(request, forms)
+    try:
+        services.refuse_taken_name(request.organization, values["name"], credential)
+        return do_or_ask(
+            request,
+            _question(request, credential, values["name"], button),
+            settings,
+            waiting,
+            lambda: settings_change(request.organization, provider, credential, **values),
+            lambda state, proof: store(provider, state, proof, values),
+        )
+    except ValidationError as error:
+        if typed is None:  # taken while the change waited
+            messages.error(request, error.messages[0])
         else:
-            messages.success(request, _("Credential “%(name)s” was saved.") % {"name": credential})
-            return redirect("credential_detail", request.organization.uuid, credential.uuid)
-    return _form_page(request, forms)
+            forms.refuse(error)
+        return _form_page(request, forms)
+
+
+def _question(request: OrganizationRequest, credential: Credential | None, name: str, button: str) -> Question:
+    """Return what is asked before settings are stored; the name to type is the one that is stored."""
+    organization = request.organization.uuid
+    if credential is None:
+        heading = _("Create %(name)s as the default?") % {"name": name}
+        back, back_name = reverse("credential_list", args=[organization]), _("Secret Provider Credentials")
+    else:
+        heading = _("Save the changes of %(name)s?") % {"name": credential.name}
+        back, back_name = reverse("credential_detail", args=[organization, credential.uuid]), credential.name
+    return Question(heading, button, back, back_name, credential.name if credential else name)
 
 
 def _form_page(
@@ -138,16 +185,44 @@ def _detail_page(
 
 
 def _uses(request: OrganizationRequest, credential: Credential) -> dict[str, Any]:
-    """Return the first variables that refer to a credential, how many do, and how many the member cannot see."""
+    """Return the first variables that refer to a credential, how many do and why, and how many cannot be seen."""
     uses = uses_of(credential)
-    shown = visible(uses, request.membership, Grant.READ)
-    count, shown_count = uses.count(), shown.count()
+    count = uses.count()
+    hidden = _hidden_uses(request, uses, count)
+    relying = usage().by_default(credential.organization, credential.provider).count() if credential.is_default else 0
     return {
-        "uses": shown[:USES_SHOWN],
+        "uses": usage().with_receivers(_visible_uses(request, uses), request.membership)[:USES_SHOWN],
         "uses_count": count,
-        "uses_shown_count": shown_count,
-        "uses_hidden": count - shown_count,
+        "uses_named": count - relying,
+        "uses_relying": relying,
+        "uses_shown_count": count - hidden,
+        "uses_hidden": hidden,
     }
+
+
+def _visible_uses(request: OrganizationRequest, uses: "QuerySet[Any]") -> "QuerySet[Any]":
+    """Return the uses that the member may be told of by name: none to who may not see variables at all."""
+    return visible(uses, request.membership, Grant.READ) if request.access.environment_variables.read else uses.none()
+
+
+def _hidden_uses(request: OrganizationRequest, uses: "QuerySet[Any]", count: int) -> int:
+    """Return how many of `count` uses the member may not be told of by name."""
+    return beyond(uses, request.membership, Grant.READ).count() if request.access.environment_variables.read else count
+
+
+@require(Feature.SECRET_PROVIDERS, Level.READ)
+@require_safe
+def credential_uses(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
+    """Show everything that is read with a credential: the variables, why, and the automations that receive them."""
+    credential = _credential(request, uuid)
+    uses = uses_of(credential)
+    shown = _visible_uses(request, uses)
+    context = {
+        "credential": credential,
+        "page": page_of(usage().with_receivers(shown, request.membership), request.GET, "key"),
+        "hidden_count": _hidden_uses(request, uses, uses.count()),
+    }
+    return render(request, "credentials/uses.html", context)
 
 
 def _test_context(request: OrganizationRequest, credential: Credential, test: ConnectionTest | None) -> dict[str, Any]:
@@ -166,9 +241,21 @@ def _test_context(request: OrganizationRequest, credential: Credential, test: Co
 @freshly_proven
 @require_http_methods(["GET", "HEAD", "POST"])
 def credential_delete(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
-    """Ask, then delete; a credential in use stays, and the page lists by what."""
+    """Ask, then delete; what is read with the credential is first read with another one, which the person chooses."""
     credential = _credential(request, uuid, Grant.MANAGE)
-    if request.method == "POST":
+    waiting = waiting_change(request)
+    posted = waiting.values if waiting else request.POST
+    form = ReplacementForm(
+        posted if "to" in posted else None,
+        credential,
+        Credential.objects.usable_by(request.membership, request.access),
+    )
+    blocked = services.unmanaged(uses_of(credential), request.membership)
+    may_move = request.access.environment_variables.manage and not blocked
+    status = 422 if form.is_bound else 409 if request.method == "POST" else 200
+    if may_move and form.is_bound and form.is_valid():
+        return _replace(request, credential, form, waiting)
+    if request.method == "POST" and not form.is_bound and not is_answer(request):
         try:
             services.delete_credential(credential, request.user)
         except services.CredentialInUseError:
@@ -176,8 +263,41 @@ def credential_delete(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
         else:
             messages.success(request, _("Credential “%(name)s” was deleted.") % {"name": credential})
             return redirect("credential_list", request.organization.uuid)
-    context = {"credential": credential} | _uses(request, credential)
-    return render(request, "credentials/delete.html", context, status=409 if request.method == "POST" else 200)
+    context = {"credential": credential, "form": form, "may_move": may_move, "blocked": blocked}
+    return render(request, "credentials/delete.html", context | _uses(request, credential), status=status)
+
+
+def _replace(
+    request: OrganizationRequest, credential: Credential, form: ReplacementForm, waiting: Waiting | None
+) -> HttpResponse:
+    """Let another credential take the place of one, and delete that, once it was tried."""
+    chosen = form.cleaned_data["to"]
+    to = form.targets[chosen]
+
+    def replace(state: str, proof: str) -> HttpResponse:
+        as_default = chosen == ReplacementForm.BY_DEFAULT
+        moved = services.replace_credential(credential, request.membership, to, as_default=as_default, expected=state)
+        title = ngettext(
+            "Credential “%(name)s” was deleted; %(count)d variable is read with “%(to)s” now.",
+            "Credential “%(name)s” was deleted; %(count)d variables are read with “%(to)s” now.",
+            moved,
+        )
+        messages.success(request, title % {"name": credential, "count": moved, "to": to}, extra_tags=proof)
+        return redirect("credential_list", request.organization.uuid)
+
+    back = reverse("credential_delete", args=[request.organization.uuid, credential.uuid])
+    names = {"name": credential.name, "to": to.name}
+    heading = _("Delete %(name)s and read its variables with %(to)s?") % names
+    question = Question(
+        heading,
+        _("Delete credential"),
+        back,
+        credential.name,
+        credential.name,
+        is_danger=True,
+        tells_identity=may(request.membership, to, Grant.READ),
+    )
+    return do_or_ask(request, question, {"to": chosen}, waiting, lambda: replacement(credential, to), replace)
 
 
 @require(Feature.SECRET_PROVIDERS, Level.MANAGE)
@@ -197,18 +317,26 @@ def credential_access(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
 @require(Feature.SECRET_PROVIDERS, Level.MANAGE)
 @require_POST
 def credential_make_default(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
-    """Make a credential the default of its provider."""
+    """Make a credential the default of its provider, once what relies on the default was tried with it."""
     credential = _credential(request, uuid, Grant.MANAGE)
     if default_is_out_of_reach(request.membership, credential.provider):
         messages.error(request, DefaultForm.OUT_OF_REACH)
         return redirect("credential_list", request.organization.uuid)
-    services.make_default(credential, request.user)
-    messages.success(
-        request,
-        _("“%(name)s” is now the default credential for %(provider)s.")
-        % {"name": credential, "provider": credential.provider_label},
-    )
-    return redirect("credential_list", request.organization.uuid)
+
+    def make_default(state: str, proof: str) -> HttpResponse:
+        services.make_default(credential, request.user, expected=state)
+        title = _("“%(name)s” is now the default credential for %(provider)s.")
+        names = {"name": credential.name, "provider": credential.provider_label}
+        messages.success(request, title % names, extra_tags=proof)
+        return redirect("credential_list", request.organization.uuid)
+
+    waiting = waiting_change(request)
+    if waiting is None and is_answer(request):
+        return redirect("credential_detail", request.organization.uuid, uuid)
+    back = reverse("credential_detail", args=[request.organization.uuid, uuid])
+    heading = _("Make %(name)s the default?") % {"name": credential.name}
+    question = Question(heading, _("Make default"), back, credential.name, credential.name)
+    return do_or_ask(request, question, {}, waiting, lambda: default_change(credential), make_default)
 
 
 @require(Feature.SECRET_PROVIDERS, Level.READ)

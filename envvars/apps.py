@@ -10,9 +10,9 @@ class EnvvarsConfig(AppConfig):
     verbose_name = "Variables and automations"
 
     def ready(self) -> None:
-        """Answer the question that a lower layer asks: what uses this credential, or refers to this secret?"""
+        """Answer what a lower layer asks: what uses a credential, or refers to this secret?"""
         from credentials import usage
 
-        from .models import EnvironmentVariable
+        from .uses import VariableUsage
 
-        usage.answered_by(EnvironmentVariable.objects)
+        usage.answered_by(VariableUsage())

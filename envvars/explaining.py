@@ -106,7 +106,7 @@ def trace(variable: EnvironmentVariable, by: User | None, automation: Automation
         _note(variable, by)
         return replace(known, traced=True)
     steps, answers = _read(variable, known.credential, by)
-    outcome = value_of(variable, Reading(known.credential, answers))
+    outcome = value_of(variable, Reading(known.credential.pk if known.credential else None, answers))
     problem = outcome if isinstance(outcome, Problem) else None
     read = _Read(steps, problem, _since(started))
     hops = _hops(variable, automation, known.credential, read)

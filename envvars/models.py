@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from credentials.models import Credential
 from credentials.providers import PROVIDERS
-from credentials.providers.base import VersionStage
+from credentials.providers.base import SecretId, VersionStage
 from credentials.providers.failures import Failure, FailureCode, explain
 from crewadmin.sealing import SealedField
 from organizations.access import Feature
@@ -33,12 +33,15 @@ class VariableQuerySet(models.QuerySet["EnvironmentVariable"]):
         """Return an organization's variables without their sealed column, by key."""
         return self.filter(organization=organization).defer("value").order_by("key")
 
-    def using_credential(self, credential: Credential) -> "VariableQuerySet":
-        """Return the variables that are read with a credential: by name, or because it is the default."""
-        uses = Q(source=EnvironmentVariable.Source.CREDENTIAL, credential=credential)
-        if credential.is_default:
-            uses |= Q(source=EnvironmentVariable.Source.PROVIDER_DEFAULT, provider=credential.provider)
-        return EnvironmentVariable.objects.for_organization(credential.organization).filter(uses)
+    def naming(self, credential: Credential) -> "VariableQuerySet":
+        """Return the variables that name a credential."""
+        rows = self.for_organization(credential.organization)
+        return rows.filter(source=EnvironmentVariable.Source.CREDENTIAL, credential=credential)
+
+    def using_default(self, organization: Organization, provider: str) -> "VariableQuerySet":
+        """Return an organization's variables that are read with a provider's default."""
+        rows = self.for_organization(organization)
+        return rows.filter(source=EnvironmentVariable.Source.PROVIDER_DEFAULT, provider=provider)
 
     def naming_secrets(self, organization: Organization, names: Collection[str]) -> "VariableQuerySet":
         """Return the variables that refer to any of these secrets, once for each."""
@@ -131,6 +134,16 @@ class EnvironmentVariable(Restrictable):  # type: ignore[django-manager-missing]
     def references(self) -> tuple[Reference, ...]:
         """What is read of vaults for this variable, without a query: one reference, a template's, or none."""
         return self.written.references if self.is_secret else ()
+
+    @property
+    def secret_ids(self) -> tuple[SecretId, ...]:
+        """What is read of a vault for this variable, each secret once."""
+        return tuple(dict.fromkeys(reference.secret_id for reference in self.references))
+
+    @property
+    def uses_default(self) -> bool:
+        """Whether it names only the provider, and is read with the default."""
+        return self.source == self.Source.PROVIDER_DEFAULT
 
     @property
     def stage_label(self) -> str:

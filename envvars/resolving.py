@@ -140,13 +140,14 @@ def resolve(automation: Automation, variables: Iterable[EnvironmentVariable] | N
     origins: dict[str, Origin] = {}
     problems: list[Problem] = []
     for variable in chosen:
-        reading = Reading(credentials.get(variable.pk), answers)
+        credential = credentials.get(variable.pk)
+        reading = Reading(credential.pk if credential else None, answers)
         outcome = value_of(variable, reading)
         if isinstance(outcome, Problem):
             problems.append(outcome)
         else:
             values[variable.key] = outcome
-            origins[variable.key] = Origin(variable, credentials.get(variable.pk), tuple(reading.secrets))
+            origins[variable.key] = Origin(variable, credential, tuple(reading.secrets))
     read = sum(isinstance(answer, Fetched) for answer in answers.values())
     versions = {key: origin.mark for key, origin in origins.items()}
     return Resolution(values, tuple(problems), read, versions, calls, origins)
@@ -221,7 +222,7 @@ def _fetch_all(
 class Reading:
     """What one variable reads of the answers: remembers the versions, and which reference was read last."""
 
-    def __init__(self, credential: Credential | None, answers: Answers) -> None:
+    def __init__(self, credential: int | None, answers: Answers) -> None:
         self._credential = credential
         self._answers = answers
         self.last: Reference | None = None
@@ -232,11 +233,17 @@ class Reading:
         self.last = reference
         if self._credential is None:
             raise ReferenceFailedError(FailureCode.NO_CREDENTIAL)
-        answer = self._answers[self._credential.pk, reference.secret_id]
+        answer = self._answers[self._credential, reference.secret_id]
         if isinstance(answer, Exception):
             raise answer
         self.secrets[SecretVersion(*reference.secret_id, answer.version_id)] = None
         return answer.value
+
+
+def problem_with(variable: EnvironmentVariable, answers: Mapping[SecretId, Fetched | ProviderError]) -> Problem | None:
+    """Return why a variable would have no value if its secrets were answered so; None if it had one."""
+    outcome = value_of(variable, Reading(0, {(0, secret): answer for secret, answer in answers.items()}))
+    return outcome if isinstance(outcome, Problem) else None
 
 
 def value_of(variable: EnvironmentVariable, reading: Reading) -> Secret[str] | Problem:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from .views import automations, deployments, drift, explaining, imports, references, tokens, variables
+from .views import automations, deployments, drift, explaining, imports, references, secrets, tokens, variables
 
 urlpatterns = [
     path("environment-variables/", variables.variable_list, name="variable_list"),
@@ -12,6 +12,7 @@ urlpatterns = [
     path("environment-variables/add/check/", references.reference_check, name="variable_add_check"),
     path("environment-variables/<uuid:uuid>/edit/suggest/", references.reference_suggest, name="variable_edit_suggest"),
     path("environment-variables/<uuid:uuid>/edit/check/", references.reference_check, name="variable_edit_check"),
+    path("environment-variables/secret/", secrets.variable_secret, name="variable_secret"),
     path("environment-variables/<uuid:uuid>/edit/", variables.variable_edit, name="variable_edit"),
     path("environment-variables/<uuid:uuid>/delete/", variables.variable_delete, name="variable_delete"),
     path("environment-variables/<uuid:uuid>/access/", variables.variable_access, name="variable_access"),

@@ -41,6 +41,7 @@ DETAIL_NAMES = frozenset(
         "deployment",  # its number
         "stale",  # keys of variables
         "automations",
+        "moved_to",  # a credential, by name: what was read with a deleted one is read with it
         "holder",
         "grants",
         "source",  # of an import, as the three below

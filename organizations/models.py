@@ -285,6 +285,8 @@ class AuditEvent(models.Model):
         CREDENTIAL_TRUST_CHECKED = "credential:trust_checked", _("checked a role's External ID")
         REFERENCE_CHECK_STARTED = "reference:check_started", _("started a check of references to secrets")
         REFERENCE_CHECKED = "reference:checked", _("checked references to secrets")
+        CREDENTIAL_PREVIEW_STARTED = "credential:preview_started", _("started a preview of a credential's change")
+        CREDENTIAL_PREVIEWED = "credential:previewed", _("previewed a credential's change")
         CREDENTIALS_IMPORTED = "credentials:imported", _("imported credentials")
         VARIABLE_CREATED = "variable:created", _("created an environment variable")
         VARIABLE_CHANGED = "variable:changed", _("changed an environment variable")

@@ -45,6 +45,8 @@ _PHRASES: Mapping[str, Any] = {
     Action.CREDENTIALS_IMPORTED: gettext_lazy("imported credentials into %(object)s"),
     Action.REFERENCE_CHECK_STARTED: gettext_lazy("started to read secrets with %(object)s, for a check of references"),
     Action.REFERENCE_CHECKED: gettext_lazy("read secrets with %(object)s, for a check of references"),
+    Action.CREDENTIAL_PREVIEW_STARTED: gettext_lazy("started a preview of a change of %(object)s"),
+    Action.CREDENTIAL_PREVIEWED: gettext_lazy("previewed a change of %(object)s"),
     Action.VARIABLE_CREATED: gettext_lazy("created environment variable %(object)s"),
     Action.VARIABLE_CHANGED: gettext_lazy("changed environment variable %(object)s"),
     Action.VARIABLE_DELETED: gettext_lazy("deleted environment variable %(object)s"),

@@ -176,6 +176,14 @@ def hidden_count(model: type[Restrictable], membership: Membership) -> int:
     return rows.exclude(held(model, membership, Grant.READ)).count()
 
 
+def beyond(rows: "QuerySet[R]", membership: Membership, *grants: Grant) -> "QuerySet[R]":
+    """Return those of the organization's rows on which a member has none of the grants: only a restricted one can be.
+
+    To count these costs an index of few; to count all that are visible, and subtract, reads every row.
+    """
+    return rows.filter(restricted=True).exclude(held(rows.model, membership, *grants))
+
+
 # --- What is granted ------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Share:

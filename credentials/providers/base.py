@@ -305,6 +305,10 @@ class Provider(ABC):
         that need it are skipped and say so.
         """
 
+    @abstractmethod
+    def identify(self) -> Mapping[str, str]:
+        """Return whose secrets it reads and as whom: the facts `account` and `arn`. Raises ProviderError."""
+
     def check_trust(self) -> TrustCheck:
         """Try what a trust policy must refuse. Never raises for anything a cloud or a network does.
 

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from credentials.models import Credential
 from credentials.providers.base import VersionStage
 from crewadmin.sealing import SealError
-from organizations.audit import changing, record
+from organizations.audit import changing, record, record_many
 from organizations.models import AuditEvent, Organization, User
 from organizations.services.managers import changing_as_manager
 
@@ -98,6 +100,24 @@ def delete_variable(variable: EnvironmentVariable, by: User | None) -> None:
     with changing_as_manager(variable, by) as variable:
         record(variable.organization, by, Action.VARIABLE_DELETED, variable)
         variable.delete()
+
+
+def move_variables(variables: "QuerySet[Any]", to: Credential, by: User | None, *, as_default: bool) -> None:
+    """Let variables be read with another credential: by its name, or as their provider's default.
+
+    Audited one by one, in few statements; the caller is inside `changing`.
+    """
+    moved = list(variables.values_list("uuid", "key"))
+    variables.order_by().update(
+        source=Source.PROVIDER_DEFAULT if as_default else Source.CREDENTIAL,
+        provider=to.provider,
+        credential=None if as_default else to,
+        import_name="",
+        updated_by=by,
+        updated_at=timezone.now(),
+    )
+    changed = ((Action.VARIABLE_CHANGED, uuid, key, {"fields": ["source"]}) for uuid, key in moved)
+    record_many(to.organization, by, changed)
 
 
 def _take_key(variable: EnvironmentVariable, key: str, *, acknowledged: bool) -> None:

@@ -13,13 +13,14 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from crewadmin.pagination import page_of
 from organizations.access import OrganizationRequest, freshly_proven
-from organizations.sharing import Grant, hidden_count, visible, with_shown
+from organizations.sharing import Grant, hidden_count, visible
 from organizations.views.sharing import Place, sharing_page
 
 from ..forms import VariableForm
-from ..models import Automation, EnvironmentVariable
+from ..models import EnvironmentVariable
 from ..presentation import source_name
 from ..services import variables as services
+from ..uses import shown_automations
 from .shared import can_manage, can_read, form_page, posted, shown_variables, variable_of
 
 
@@ -27,8 +28,8 @@ from .shared import can_manage, can_read, form_page, posted, shown_variables, va
 @require_safe
 def variable_list(request: OrganizationRequest) -> HttpResponse:
     """List the organization's variables with masked values."""
-    automations = with_shown(Automation.objects.order_by("name"), request.membership)
-    rows = shown_variables(request).prefetch_related(Prefetch("automations", automations))
+    automations = Prefetch("automations", shown_automations(request.membership))
+    rows = shown_variables(request).prefetch_related(automations)
     page = page_of(rows, request.GET, "key")
     context = {
         "page": page,

@@ -64,9 +64,9 @@ def test_another_organization_keeps_its_default(
 def test_a_credential_deleted_meanwhile_leaves_the_default_where_it_is(
     acme: Organization, alice: User, aws_prod: Credential, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def deleted_first(credential: Credential, by: User) -> None:
+    def deleted_first(credential: Credential, by: User, **expected: str) -> None:
         delete_credential(credential, by)
-        make_default(credential, by)
+        make_default(credential, by, **expected)
 
     other = store_credential(acme, alice, "aws-stage")
     monkeypatch.setattr("credentials.services.make_default", deleted_first)

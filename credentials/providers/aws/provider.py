@@ -89,6 +89,15 @@ class AwsSecretsManager(Provider):
             steps.forgive()
         return ProbeResult(tuple(steps.results))
 
+    def identify(self) -> Mapping[str, str]:
+        """Ask AWS who the keys belong to. A role's ARN says so itself: nothing is asked then."""
+        if self._has_role:
+            role = self.config["role_arn"]
+            return {"account": role.split(":")[4], "arn": role}
+        self._check_shape()
+        with self._vault() as vault:
+            return vault.identify()
+
     def check_trust(self) -> TrustCheck:
         """Try to assume the role without its External ID and with a random one, within `limits.total` seconds.
 

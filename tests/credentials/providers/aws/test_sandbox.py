@@ -280,3 +280,20 @@ def test_names_are_listed_by_their_beginning_deleted_ones_with_their_date(sandbo
     assert len(opened().list_names("many/")) == 20
     assert opened().list_names("MANY/") == ()  # capital letters count
     assert {secret.name for secret in opened().list_names("!many/1")} == {f"many/{number}" for number in range(10, 20)}
+
+
+def test_a_user_is_identified_by_aws(sandbox: Sandbox) -> None:
+    facts = opened(seed.NO_KMS).identify()
+    assert (facts["account"], facts["arn"]) == (seed.ACCOUNT_ID, seed.NO_KMS.arn)
+    assert [call.action for call in sandbox.calls] == ["GetCallerIdentity"]
+
+
+def test_a_role_is_identified_by_its_arn_without_a_call(sandbox: Sandbox) -> None:
+    assert opened(seed.ROLE_ONLY, **ASSUMED).identify() == {"account": seed.ACCOUNT_ID, "arn": seed.ROLE_ARN}
+    assert sandbox.calls == []
+
+
+def test_keys_that_open_nothing_identify_nobody(sandbox: Sandbox) -> None:
+    with pytest.raises(ProviderError) as refused:
+        opened(secret_access_key=seed.READER.secret_access_key[::-1]).identify()
+    assert refused.value.code is FailureCode.SECRET_ACCESS_KEY_WRONG
