@@ -43,7 +43,7 @@ class CredentialAdmin(ReadOnlyAdmin):
         "provider_label": gettext_lazy("provider"),
         "is_default": gettext_lazy("default"),
         "last_test__ok": gettext_lazy("last test passed"),
-        "import_name": gettext_lazy("imported as"),
+        "import_name": gettext_lazy("name of its import"),
     }
     list_filter = ("last_test__ok", "is_default")
     list_select_related = ("organization", "last_test")

@@ -33,7 +33,7 @@ class EnvironmentVariableAdmin(ReadOnlyAdmin):
         "uuid": gettext_lazy("ID"),
         "reference_label": gettext_lazy("reference"),
         "acknowledged": gettext_lazy("name acknowledged"),
-        "import_name": gettext_lazy("imported as"),
+        "import_name": gettext_lazy("name of its import"),
     }
     list_filter = ("source",)
     search_fields = ("key", "organization__slug")

@@ -161,6 +161,7 @@ def support_pages() -> dict[str, str]:
         "support-of-one-application": reverse("admin:app_list", args=["organizations"]),
         "support-searched": f"{credentials}?q=acme&is_default__exact=1&o=1",
         "support-not-found": f"{members}?q=nobody",
+        "support-unreadable": f"{pages['support-invitations']}?sent_at__gte=yesterday&e=1",
         "support-nowhere": "/support/nowhere/",
         "support-refused": "/support/credentials/credential/add/",
     }

@@ -206,6 +206,13 @@ def test_other_query_strings_show_nothing_either(
         assert CANARY not in answer.text
 
 
+def test_a_filter_that_cannot_be_read_shows_all_rows_or_says_so(support: User, sign_in: SignIn) -> None:
+    client, listed = sign_in(support), changelist(Invitation)
+    assert client.get(listed, {"sent_at__gte": "yesterday"})["Location"] == f"{listed}?e=1"
+    assert client.get(f"{listed}?e=1").status_code == 200
+    assert "This address cannot be read" in client.get(listed, {"sent_at__gte": "yesterday", "e": "1"}).text
+
+
 def test_no_page_searches_or_shows_a_sealed_column() -> None:
     for model, page in admin.site._registry.items():
         sealed = {field.name for field in model._meta.fields if isinstance(field, SealedField)} | {"password"}
