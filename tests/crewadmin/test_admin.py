@@ -17,6 +17,7 @@ from credentials.models import ConnectionTest, Credential
 from crewadmin.admin import ReadOnlyAdmin
 from crewadmin.sealing import SealedField
 from envvars.models import Automation, EnvironmentVariable
+from envvars.services.deployments import deploy
 from envvars.services.tokens import add_token
 from organizations.models import AuditEvent, DataKey, Organization, User
 from sandbox.aws import Sandbox
@@ -48,7 +49,7 @@ def rows(
     )
     Credential.objects.filter(pk=credential.pk).update(last_test=test)
     token, _text = add_token(automation, alice, name="Cluster", lifetime=timedelta(days=30), uuid=uuid4())
-    found: list[Any] = [credential, variable, automation, token, test, acme, alice]
+    found: list[Any] = [credential, variable, automation, deploy(automation, alice), token, test, acme, alice]
     found += [acme.roles.first(), acme.memberships.first(), acme.audit_events.first()]
     return {type(row): row for row in found}
 
