@@ -45,7 +45,8 @@ def test_an_automation_is_deployed_changed_deployed_again_and_compared(
 
     page.goto(address)
     page.get_by_role("link", name="LOG_LEVEL").click()
-    page.get_by_label("Value", exact=True).fill("made-up-other-value")
+    page.locator("summary").filter(has_text="Replace").click()
+    page.locator("[name=value]").fill("made-up-other-value")
     page.get_by_role("button", name="Save").click()
     page.goto(address)
     expect(page.get_by_text("1 variable changed since deployment #1")).to_be_visible()
