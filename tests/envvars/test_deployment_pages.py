@@ -168,7 +168,7 @@ def test_a_deployment_shows_everything_but_values(baked: Automation, alice: User
     words = text_of(page)
     row = deployment.variables.get(key="DB_PASSWORD")
     assert "Deployment #2 newest" in words
-    assert f"DB_PASSWORD aws-prod database-credentials#password {row.secrets[0]['version_id'][:12]}…" in words
+    assert f"DB_PASSWORD aws-prod database-credentials#password {row.secrets[0]['version_id'][:8]}…" in words
     assert bytes(row.fingerprint).hex()[:12] in words
     assert "API_KEY Use AWS default (aws-prod)" in words
     assert "LOG_LEVEL Direct Value typed in" in words
