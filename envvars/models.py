@@ -443,11 +443,11 @@ class DeployedVariable(models.Model):
     @property
     def versions(self) -> list[tuple[str, str]]:
         """The secrets that were read, each with the beginning of its version's id."""
-        return [(secret["secret_name"], secret["version_id"][:_HINT]) for secret in self.secrets]
+        return [(secret["secret_name"], secret["version_id"][:_VERSION_HINT]) for secret in self.secrets]
 
 
-#: Characters of a long id that are shown.
-_HINT = 12
+#: Characters that are shown of a fingerprint, and of a version's id.
+_HINT, _VERSION_HINT = 12, 8
 
 
 def source_label(source: str, provider: str) -> str:

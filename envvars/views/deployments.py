@@ -1,6 +1,7 @@
 """Pages of deployments: deploy, look at what was deployed, compare two. None shows a value."""
 
 from http import HTTPStatus
+from itertools import chain
 from uuid import UUID
 
 from django.contrib import messages
@@ -52,7 +53,7 @@ def automation_deploy(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
 
 @can_read
 @require_safe
-def automation_deployments(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
+def automation_history(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     """List an automation's deployments, newest first."""
     automation = automation_of(request, uuid)
     rows = Deployment.objects.of(automation)
@@ -100,9 +101,7 @@ def automation_compare(request: OrganizationRequest, uuid: UUID) -> HttpResponse
     for row in shown_deployed(request).filter(deployment__in=[before, after]):
         rows[row.deployment_id].append(row)
     found = differences(rows[before.pk], rows[after.pk])
-    sources: dict[DeployedVariable | None, str] = dict(
-        shown_sources(request, [row for both in rows.values() for row in both])
-    )
+    sources: dict[DeployedVariable | None, str] = dict(shown_sources(request, chain(*rows.values())))
     every_key = DeployedVariable.objects.filter(deployment__in=[before, after]).values("key").distinct()
     groups = [
         (

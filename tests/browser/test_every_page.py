@@ -19,6 +19,7 @@ from credentials.testing import run_connection_test
 from envvars.models import EnvironmentVariable
 from envvars.references import Reference
 from envvars.services.automations import add_automation
+from envvars.services.deployments import deploy
 from envvars.services.tokens import add_token, revoke_token
 from envvars.services.variables import Value, add_variable
 from organizations.models import Organization, Role, User
@@ -49,8 +50,11 @@ def furnished(
     missing = Value(Source.PROVIDER_DEFAULT, provider="aws", reference=Reference("database-credentials", "pasword"))
     mistyped = add_variable(acme, alice, key="MISTYPED", value=missing)
     automation = add_automation(
-        acme, alice, name="Invoice crew", slug="invoice-crew", variables=[direct, password, mistyped]
+        acme, alice, name="Invoice crew", slug="invoice-crew", variables=[direct, password], resolves_at="deploy"
     )
+    deploy(automation, alice)
+    deployed = deploy(automation, alice)
+    automation.variables.add(mistyped)
     token, _text = add_token(automation, alice, name="Cluster", lifetime=timedelta(days=90), uuid=uuid4())
     ended, _text = add_token(automation, alice, name="Laptop " * 14, lifetime=timedelta(days=90), uuid=uuid4())
     revoke_token(ended, alice)
@@ -86,6 +90,11 @@ def furnished(
         "automation-explain": f"{base}/automations/{automation.uuid}/variables/{password.uuid}/explain/",
         "automations": f"{base}/automations/",
         "automation": f"{base}/automations/{automation.uuid}/",
+        "automation-deployments": f"{base}/automations/{automation.uuid}/deployments/",
+        "deployment": f"{base}/deployments/{deployed.uuid}/",
+        "deployments-compared": f"{base}/automations/{automation.uuid}/compare/",
+        "deployments-none": f"{base}/automations/{payroll.uuid}/deployments/",
+        "deployments-not-two": f"{base}/automations/{payroll.uuid}/compare/",
         "automation-add": f"{base}/automations/add/",
         "automation-edit": f"{base}/automations/{automation.uuid}/edit/",
         "automation-restricted": f"{base}/automations/{payroll.uuid}/",

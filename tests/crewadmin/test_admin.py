@@ -21,6 +21,7 @@ from credentials.models import ConnectionTest, Credential
 from crewadmin.admin import ReadOnlyAdmin
 from crewadmin.sealing import SealedField
 from envvars.models import Automation, EnvironmentVariable, ServiceToken
+from envvars.services.deployments import deploy
 from envvars.services.tokens import add_token
 from organizations.models import AuditEvent, DataKey, Invitation, Organization, Role, User
 from organizations.services.invitations import invite
@@ -55,7 +56,7 @@ def rows(
     )
     Credential.objects.filter(pk=credential.pk).update(last_test=test)
     token, _text = add_token(automation, alice, name="Cluster", lifetime=timedelta(days=30), uuid=uuid4())
-    found: list[Any] = [credential, variable, automation, token, test, acme, alice]
+    found: list[Any] = [credential, variable, automation, deploy(automation, alice), token, test, acme, alice]
     invitation, _token = invite(acme, alice, email="dora@acme.example", role=acme.roles.get(kind=Role.Kind.MEMBER))
     found += [acme.roles.first(), acme.memberships.first(), acme.audit_events.first(), invitation]
     return {type(row): row for row in found}

@@ -16,7 +16,7 @@ from django.test import Client
 from django.urls import reverse
 
 from credentials.models import Credential
-from envvars.models import Automation, EnvironmentVariable, ServiceToken
+from envvars.models import Automation, Deployment, EnvironmentVariable, ServiceToken
 from organizations.models import AuditEvent, Organization, User
 from sandbox import seed
 from sandbox.aws import Sandbox
@@ -27,6 +27,12 @@ pytestmark = pytest.mark.django_db
 SignIn = Callable[[User], Client]
 TOKEN = re.compile(r"crewadmin_[0-9a-f]{12}_[A-Za-z0-9_-]{43}")
 DIRECT, MISTYPED = "made-up-canary-direct-value", "MadeUp+Mistyped/canary/opens/nothing/XXX"
+CANARY_CREW: dict[str, Any] = {
+    "name": "Canary crew",
+    "slug": "canary",
+    "variables": ["API_KEY", "DB_PASSWORD", "DIRECT"],
+    "resolves_at": "kickoff",
+}
 ENTERED = {seed.ROLE_ONLY.secret_access_key, seed.EXTERNAL_ID, DIRECT, MISTYPED}
 IN_VAULT = {seed.OPENAI_KEY.value, seed.DATABASE.value, "made-up-database-password", "made-up-rotated-canary"}
 
@@ -122,6 +128,17 @@ def look_at_every_page(visitor: Visitor, credential: Credential, automation: Aut
         visitor.get("variable_delete", variable.uuid)
 
 
+def deploy_and_look(visitor: Visitor, automation: Automation) -> None:
+    """Deploy twice, by two ways, look at what came of it, and have the automation start with it."""
+    visitor.post("automation_edit", automation.uuid, **CANARY_CREW | {"resolves_at": "deploy"})
+    visitor.post("automation_deploy", automation.uuid)
+    call_command("deploy", "acme/canary", "--json")
+    for name in ("automation_detail", "automation_history", "automation_compare"):
+        visitor.get(name, automation.uuid)
+    for deployment in Deployment.objects.all():
+        visitor.get("deployment_detail", deployment.uuid)
+
+
 def every_row() -> str:
     """All that is in the database, column by column."""
     texts: list[str] = []
@@ -160,8 +177,12 @@ def test_no_secret_shows_up_on_its_whole_way(
     look_at_every_page(visitor, credential, automation)
     delivered = io.StringIO()
     call_command("resolve", "acme/canary", "--format", "json", stdout=delivered)
+    deploy_and_look(visitor, automation)
+    call_command("resolve", "acme/canary", "--format", "json", stdout=delivered)
     complaints = io.StringIO()
     sandbox.delete_secret(seed.DATABASE.name)
+    visitor.post("automation_deploy", automation.uuid, status=409)
+    visitor.post("automation_edit", automation.uuid, **CANARY_CREW)
     with pytest.raises(CommandError):
         call_command("resolve", "acme/canary", stdout=complaints, stderr=complaints)
 

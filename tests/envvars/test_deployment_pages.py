@@ -152,12 +152,12 @@ def test_the_form_chooses_when_values_are_read(crew: Automation, bob: User, sign
 
 def test_older_deployments_stand_on_a_page_of_their_own(baked: Automation, bob: User, sign_in: SignIn) -> None:
     client = sign_in(bob)
-    assert "Not deployed yet" in text_of(client.get(at("automation_deployments", baked)))
+    assert "Not deployed yet" in text_of(client.get(at("automation_history", baked)))
     for _ in range(6):
         deploy(baked, None)
     page = text_of(client.get(at("automation_detail", baked)))
     assert ("#2" in page, "#1 " in page, "All deployments" in page) == (True, False, True)
-    assert "#1 " in text_of(client.get(at("automation_deployments", baked)))
+    assert "#1 " in text_of(client.get(at("automation_history", baked)))
 
 
 # --- A deployment's page --------------------------------------------------------------------------------------------
@@ -168,7 +168,7 @@ def test_a_deployment_shows_everything_but_values(baked: Automation, alice: User
     words = text_of(page)
     row = deployment.variables.get(key="DB_PASSWORD")
     assert "Deployment #2 newest" in words
-    assert f"DB_PASSWORD aws-prod database-credentials#password {row.secrets[0]['version_id'][:12]}…" in words
+    assert f"DB_PASSWORD aws-prod database-credentials#password {row.secrets[0]['version_id'][:8]}…" in words
     assert bytes(row.fingerprint).hex()[:12] in words
     assert "API_KEY Use AWS default (aws-prod)" in words
     assert "LOG_LEVEL Direct Value typed in" in words
@@ -280,7 +280,7 @@ def test_who_may_only_read_looks_and_deploys_nothing(
     baked: Automation, dora: User, carol: User, mallory: User, sign_in: SignIn
 ) -> None:
     pages = [at("deployment_detail", deploy(baked, None))]
-    pages += [at(name, baked) for name in ("automation_deployments", "automation_compare")]
+    pages += [at(name, baked) for name in ("automation_history", "automation_compare")]
     for url in pages:
         people = (dora, carol, mallory)
         assert [sign_in(user).get(url).status_code for user in people] == [200, 403, 404]
@@ -295,7 +295,7 @@ def test_a_restricted_automation_s_deployments_do_not_exist_for_others(
 ) -> None:
     deployment = deploy(baked, None)
     restrict_to(baked, alice_, {dora: [Grant.READ]})
-    urls = [at("deployment_detail", deployment), at("automation_deployments", baked), at("automation_compare", baked)]
+    urls = [at("deployment_detail", deployment), at("automation_history", baked), at("automation_compare", baked)]
     assert [sign_in(bob).get(url).status_code for url in urls] == [404, 404, 404]
     assert [sign_in(dora).get(url).status_code for url in urls] == [200, 200, 200]
     assert sign_in(bob).post(at("automation_deploy", baked)).status_code == 404
@@ -307,8 +307,8 @@ def test_pages_cost_the_same_queries_however_much_was_deployed(
     aws_prod: Credential,
     alice: User,
     bob: User,
-    sign_in: SignIn,
     sandbox: Sandbox,
+    sign_in: SignIn,
 ) -> None:
     Automation.objects.update(resolves_at=Automation.ResolvesAt.DEPLOY)
     crew = Automation.objects.select_related("organization").get()
@@ -320,7 +320,7 @@ def test_pages_cost_the_same_queries_however_much_was_deployed(
         for _ in range(times):
             deployment = deploy(crew, None)
         urls = [at("deployment_detail", deployment)]
-        urls += [at(name, crew) for name in ("automation_detail", "automation_deployments", "automation_compare")]
+        urls += [at(name, crew) for name in ("automation_detail", "automation_history", "automation_compare")]
         for client in clients:
             for url in urls:
                 with CaptureQueriesContext(connection) as queries:

@@ -96,6 +96,7 @@ CHANGING = (
     "_trust",
     "_rotate",
     "_revoke",
+    "_deploy",
 )
 
 
