@@ -5,9 +5,10 @@ HTTPS_PROXY sends its traffic elsewhere. Whoever may write a variable must not t
 runs. Names are compared without regard to case: Windows does so, and some tools read a name in either.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -104,15 +105,23 @@ WARNED = (
 )
 
 
+def _any_of(families: Iterable[Family]) -> re.Pattern[str]:
+    return re.compile("|".join(translate(pattern) for family in families for pattern in family.patterns))
+
+
+# An import asks about very many names, of which hardly any is on a list: one match answers for the whole list.
+_ANY_BLOCKED, _ANY_WARNED = _any_of(BLOCKED), _any_of(WARNED)
+
+
 def reason_to_refuse(name: str) -> str | Promise | None:
     """Return why no variable may have this name, or None."""
-    return _reason(BLOCKED, name)
+    return _reason(BLOCKED, name) if _ANY_BLOCKED.match(name.upper()) else None
 
 
 def reason_to_ask(name: str) -> str | Promise | None:
     """Return what somebody should know before a variable gets this name, or None."""
-    return _reason(WARNED, name)
+    return _reason(WARNED, name) if _ANY_WARNED.match(name.upper()) else None
 
 
-def _reason(families: Iterable[Family], name: str) -> str | Promise | None:
-    return next((family.reason for family in families if family.has(name)), None)
+def _reason(families: Iterable[Family], name: str) -> str | Promise:
+    return next(family.reason for family in families if family.has(name))
