@@ -41,12 +41,22 @@ def _names(value: Any) -> str:
     return ", ".join(str(name).replace("_", " ") for name in (value if isinstance(value, list) else [value]))
 
 
+def _some(names: list[str]) -> str:
+    """Return the first of many names as they are; the export has all."""
+    shown = ", ".join(names[:_MOST_NAMES])
+    more = len(names) - _MOST_NAMES
+    return _("%(names)s and %(count)d more") % {"names": shown, "count": more} if more > 0 else shown
+
+
+_MOST_NAMES = 10
+
 #: How each detail reads; one that is not here reads as its name and value.
 _DETAILS: Mapping[str, Callable[[Any], str]] = {
     "fields": _names,
     "filters": lambda value: _("only by %(names)s") % {"names": _names(value)} if value else "",
     "result": lambda value: _("passed") if value == "passed" else _("failed"),
     "failure": _names,
+    "names": _some,
     "provider": str,
     "role": lambda value: _("as %(role)s") % {"role": value},
     "delivery": lambda value: _("for %(delivery)s") % {"delivery": value},

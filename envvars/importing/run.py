@@ -102,7 +102,10 @@ def _keeps(wanted: Wanted) -> bool:
 
 def _state(stored: StoredVariable | None, assigned: frozenset[int]) -> Any:
     """Return what must not move between a plan and its application."""
-    return stored and (stored.uuid, stored.updated_at, stored.import_name, sorted(assigned))
+    if stored is None:
+        return None
+    # Texts: a digest is made of this for every row, and other objects take long to be written as one.
+    return stored.uuid.hex, stored.updated_at.isoformat(), stored.import_name, sorted(assigned)
 
 
 def _batches(things: Iterable[T], size: int) -> Iterator[list[T]]:

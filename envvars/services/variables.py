@@ -1,6 +1,6 @@
 """Decide and write: environment variables. Each function is one transaction, audited."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -21,7 +21,10 @@ Action = AuditEvent.Action
 Source = EnvironmentVariable.Source
 
 
-@dataclass(frozen=True)
+_NOWHERE = Reference("")
+
+
+@dataclass(frozen=True, slots=True)
 class Value:
     """Where a variable's value comes from: a text, or a reference read with a credential or a provider's default."""
 
@@ -29,7 +32,7 @@ class Value:
     text: str = field(default="", repr=False)
     provider: str = ""
     credential: Credential | None = None
-    reference: Written = field(default_factory=lambda: Reference(""))
+    reference: Written = _NOWHERE
 
 
 def add_variable(
@@ -131,15 +134,26 @@ def _take_value(variable: EnvironmentVariable, value: Value, by: User | None) ->
         variable.value = value.text
 
 
-def columns_of(value: Value) -> dict[str, str | int | None]:
+def columns_of(value: Value) -> Mapping[str, str | int | None]:
     """Return what a row says of where its value comes from: everything but a value that is typed in."""
+    if value.source == Source.DIRECT:
+        return _DIRECT_COLUMNS
     return {
         "source": str(value.source),
         "provider": value.provider,
         "credential_id": value.credential.pk if value.credential else None,
         "reference": str(value.reference),
-        "version_stage": "" if value.source == Source.DIRECT else str(value.reference.version_stage),
+        "version_stage": str(value.reference.version_stage),
     }
+
+
+_DIRECT_COLUMNS: Mapping[str, str | int | None] = {
+    "source": Source.DIRECT.value,
+    "provider": "",
+    "credential_id": None,
+    "reference": "",
+    "version_stage": "",
+}
 
 
 def references_of(variable: EnvironmentVariable) -> list[SecretReference]:
