@@ -4,6 +4,7 @@
 """
 
 import os
+import resource
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -67,6 +68,15 @@ PIECES = {
 }
 
 
+#: By how much the process may have grown at its largest; most of it is what remembers the examples.
+MOST_BYTES = 200_000_000
+
+
+def peak_bytes() -> int:
+    """The most memory that this process ever had: no file escapes it, however short it needed it."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 def files(name: str) -> Any:
     """Any bytes, any text, and pieces of the format."""
     pieces = st.lists(st.sampled_from(PIECES[name]), max_size=60).map(lambda parts: "".join(parts).encode())
@@ -91,7 +101,9 @@ def test_no_file_makes_a_reader_fail(name: str) -> None:
         assert all(finding.reason and finding.advice for finding in findings)
         assert time.process_time() - began < 1
 
+    before = peak_bytes()
     read()
+    assert peak_bytes() - before < MOST_BYTES, "not one of the files made this process grow"
 
 
 @pytest.mark.parametrize(

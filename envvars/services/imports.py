@@ -161,9 +161,14 @@ class VariableStore:
             ],
         )
 
-    def left_over(self, keys: "set[str]") -> list[StoredVariable]:
-        """Return the variables as the import of this name left them whose keys are not among `keys`, by key."""
-        rows = EnvironmentVariable.objects.filter(organization=self.organization, import_name=self.import_name)
+    def left_over(self, keys: "set[str]", condition: Q | None) -> list[StoredVariable]:
+        """Return the variables as the import of this name left them whose keys are not among `keys`, by key.
+
+        `condition` is what a member manages; None is everything.
+        """
+        rows = EnvironmentVariable.objects.filter(
+            condition or Q(), organization=self.organization, import_name=self.import_name
+        )
         values = rows.order_by("key").values_list(*_STORED)
         return [StoredVariable(*row) for row in values.iterator(BATCH) if row[1] not in keys]
 
