@@ -3,8 +3,8 @@
 With JavaScript the file stays chosen in the browser and is sent again to be applied. Without, the person chooses it
 again; that it is the same one is checked by the plan's fingerprint. Uploads are held in memory, never on disk.
 
-A file is applied within its request, which its limits keep short; longer ones are for the command. Whoever closes the
-page loses nothing: the request goes on, and all of the file is stored or nothing. Meanwhile the page asks how far it is.
+A file is applied within its request, which its limits keep short; longer ones are for the command. Meanwhile the page
+asks how far it is. Whoever closes it loses nothing: the request goes on, and stores all of the file or nothing.
 """
 
 import time
