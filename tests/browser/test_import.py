@@ -17,7 +17,7 @@ ROWS = "key,source,value\n" + "".join(f"KEY_{number:03},direct,made-up-canary\n"
 def choose(page: Page, acme: Organization, content: str) -> None:
     page.goto(f"/organizations/{acme.uuid}/environment-variables/import/")
     file: Any = {"name": "variables.csv", "mimeType": "text/csv", "buffer": content.encode()}
-    page.get_by_label("File").set_input_files(file)
+    page.get_by_label("File", exact=True).set_input_files(file)
     page.get_by_role("button", name="Show the plan").click()
 
 
@@ -49,7 +49,7 @@ def test_without_javascript_the_same_file_is_chosen_again(
     page = enter(alice, page=open_page(java_script_enabled=False))
     choose(page, acme, ROWS)
     file: Any = {"name": "variables.csv", "mimeType": "text/csv", "buffer": ROWS.encode()}
-    page.get_by_label("File").set_input_files(file)
+    page.get_by_label("File", exact=True).set_input_files(file)
     page.get_by_role("button", name="Import", exact=True).click()
     page.wait_for_url("**/environment-variables/")
     assert EnvironmentVariable.objects.count() == 300
@@ -65,7 +65,7 @@ def test_removals_are_confirmed_by_their_number(
     page.goto(f"/organizations/{acme.uuid}/environment-variables/import/")
     page.get_by_label("Remove rows of this import").check()
     file: Any = {"name": "variables.csv", "mimeType": "text/csv", "buffer": ROWS[:-40].encode()}
-    page.get_by_label("File").set_input_files(file)
+    page.get_by_label("File", exact=True).set_input_files(file)
     page.get_by_role("button", name="Show the plan").click()
     number = page.get_by_label("Type 1 to confirm")
     number.fill("3")
