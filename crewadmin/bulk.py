@@ -9,8 +9,15 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import connection, models
+from django.db.models.expressions import RawSQL
 
 _STAGE = "crewadmin_stage"
+
+
+def among(texts: Iterable[str]) -> RawSQL:
+    """Return what `field__in` takes for very many texts: one parameter, where a list would be one for each."""
+    function = "jsonb_array_elements_text(%s::jsonb)" if connection.vendor == "postgresql" else "json_each(%s)"
+    return RawSQL(f"SELECT value FROM {function}", [json.dumps(list(texts))])  # noqa: S608, S611 - names of ours
 
 
 def upsert(
@@ -27,8 +34,12 @@ def upsert(
     `update` names the fields that a row which is there takes over; without it there is none.
     """
     same = {**_defaults(model, {*columns, *same}), **same}
-    write = _copied if connection.vendor == "postgresql" else _executed
-    write(model, columns, rows, same, update)
+    if connection.vendor != "postgresql":
+        _executed(model, columns, rows, same, update)
+    elif update:
+        _staged(model, columns, rows, same, update)
+    else:
+        _copied(model, columns, rows, same)
 
 
 def _executed(
@@ -38,15 +49,23 @@ def _executed(
     same: Mapping[str, Any],
     update: Sequence[str],
 ) -> None:
-    converted = _converters(model, columns)
     constants = [_converters(model, [name]).get(0, _as_it_is)(value) for name, value in same.items()]
     names = _names(model, [*columns, *same])
     sql = f"INSERT INTO {_table(model)} ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))})"  # noqa: S608
     with connection.cursor() as cursor:
-        cursor.executemany(sql + _on_conflict(model, update), [_prepared(row, converted) + constants for row in rows])
+        cursor.executemany(
+            sql + _on_conflict(model, update), [[*row, *constants] for row in _all_prepared(model, columns, rows)]
+        )
 
 
 def _copied(
+    model: type[models.Model], columns: Sequence[str], rows: Iterable[Sequence[Any]], same: Mapping[str, Any]
+) -> None:
+    constants = [_converters(model, [name]).get(0, _as_it_is)(value) for name, value in same.items()]
+    _copy(_table(model), model, [*columns, *same], [[*row, *constants] for row in _all_prepared(model, columns, rows)])
+
+
+def _staged(
     model: type[models.Model],
     columns: Sequence[str],
     rows: Iterable[Sequence[Any]],
@@ -54,20 +73,25 @@ def _copied(
     update: Sequence[str],
 ) -> None:
     staged, constant = ", ".join(_names(model, columns)), _names(model, same)
-    converted = _converters(model, columns)
-    # Before the copy: what makes the rows may ask the database, which this connection cannot answer meanwhile.
-    prepared = [_prepared(row, converted) for row in rows]
+    prepared = _all_prepared(model, columns, rows)
     insert = (
         f"INSERT INTO {_table(model)} ({', '.join([staged, *constant])}) "  # noqa: S608 - names of ours
         f"SELECT {', '.join([staged, *['%s'] * len(same)])} FROM {_STAGE}"
     )
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE TEMPORARY TABLE {_STAGE} AS SELECT {staged} FROM {_table(model)} WITH NO DATA")  # noqa: S608
-        with cursor.copy(f"COPY {_STAGE} ({staged}) FROM STDIN") as copy:
-            for row in prepared:
-                copy.write_row(row)
+        _copy(_STAGE, model, columns, prepared)
         cursor.execute(insert + _on_conflict(model, update), list(same.values()))
         cursor.execute(f"DROP TABLE {_STAGE}")
+
+
+def _copy(table: str, model: type[models.Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY {table} ({', '.join(_names(model, columns))}) FROM STDIN") as copy,
+    ):
+        for row in rows:
+            copy.write_row(row)
 
 
 def _defaults(model: type[models.Model], named: Collection[str]) -> dict[str, Any]:
@@ -102,11 +126,13 @@ def _converters(model: type[models.Model], columns: Sequence[str]) -> dict[int, 
     }
 
 
-def _prepared(row: Sequence[Any], converters: Mapping[int, Callable[[Any], Any]]) -> list[Any]:
-    values = list(row)
-    for number, change in converters.items():
-        values[number] = change(values[number])
-    return values
+def _all_prepared(model: type[models.Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    """Return rows as they are written. All at once: what makes them may ask the database, which is busy later."""
+    prepared, converters = [list(row) for row in rows], list(_converters(model, columns).items())
+    for values in prepared:
+        for number, change in converters:
+            values[number] = change(values[number])
+    return prepared
 
 
 def _as_it_is(value: Any) -> Any:

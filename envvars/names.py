@@ -109,7 +109,7 @@ def _any_of(families: tuple[Family, ...]) -> re.Pattern[str]:
     return re.compile("|".join(translate(pattern) for family in families for pattern in family.patterns))
 
 
-# Each list as one expression: nearly every name is in neither, and every delivery asks about all of its names.
+# Each list as one expression: nearly every name is in neither, and deliveries and imports ask about very many.
 _BLOCKED, _WARNED = _any_of(BLOCKED), _any_of(WARNED)
 
 

@@ -12,7 +12,7 @@ they stop nobody who may drop them, and SQLite drops them silently whenever a mi
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -48,6 +48,7 @@ DETAIL_NAMES = frozenset(
         "created",
         "changed",
         "removed",
+        "names",  # of objects that share an event: see record_many
         "format",  # of an export
         "filters",  # of an export: their names
         "kind",  # of what support staff looked at, or of a second factor
@@ -60,6 +61,11 @@ DETAIL_NAMES = frozenset(
 )
 
 Detail = str | int | list[str]
+#: What was done, the object's public id and its name, and details as in `record`.
+Happening = tuple[AuditEvent.Action, UUID, str, Mapping[str, Detail]]
+
+#: More objects than this at once share events, each of which names as many objects as the second number.
+MOST_SINGLE, MOST_NAMES = 1_000, 500
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 
@@ -115,15 +121,14 @@ def record(
     return event
 
 
-def record_many(
-    organization: Organization,
-    actor: User | None,
-    happenings: Iterable[tuple[AuditEvent.Action, UUID, str, Mapping[str, Detail]]],
-) -> None:
+def record_many(organization: Organization, actor: User | None, happenings: Sequence[Happening]) -> None:
     """Write an event for each of many objects, as `record` does one by one, in few statements.
 
-    A happening is what was done, the object's public id and its name, and details as in `record`.
+    Above MOST_SINGLE of them, objects that had the same happen share events of the organization, and `names` says
+    which they are: eight indexes for every row would cost an import of very many as much as the rows themselves.
     """
+    if len(happenings) > MOST_SINGLE:
+        happenings = list(_shared(organization, happenings))
     head, _new = AuditHead.objects.get_or_create(organization=organization)
     now, label = max(timezone.now(), head.last_at or _EARLIEST), actor.email if actor else "command line"
     hasher, previous, rows = hasher_of(organization), bytes(head.last_hash), []
@@ -138,6 +143,19 @@ def record_many(
     same = {"organization": organization.pk, "created_at": now, "actor": actor and actor.pk, "actor_label": label}
     upsert(AuditEvent, columns, rows, same)
     _move(head, len(rows), previous, now, hasher)
+
+
+def _shared(organization: Organization, happenings: Iterable[Happening]) -> Iterator[Happening]:
+    """Yield one happening for up to MOST_NAMES objects that had the same happen."""
+    alike: dict[tuple[AuditEvent.Action, str], list[Happening]] = {}
+    for one in happenings:
+        alike.setdefault((one[0], str(one[3])), []).append(one)
+    for group in alike.values():
+        for start in range(0, len(group), MOST_NAMES):
+            names = [name for _action, _uuid, name, _details in group[start : start + MOST_NAMES]]
+            action, _uuid, _name, details = group[start]
+            label = names[0] if len(names) == 1 else f"{names[0][:120]} … {names[-1][:120]}"
+            yield action, organization.uuid, label, {**details, "names": names}
 
 
 def _move(head: AuditHead, more: int, last_hash: bytes, at: datetime, hasher: Callable[[bytes], bytes]) -> None:

@@ -2,9 +2,9 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from crewadmin.importing.findings import BadFileError, Findings
 from crewadmin.importing.plan import Action, OnConflict, Plan
@@ -26,6 +26,13 @@ class Choices:
     name: str
     on_conflict: OnConflict = OnConflict.FAIL
     prune: bool = False
+
+
+class Tested(NamedTuple):
+    """How a test of one row before it is stored ended: the row's name, and why it failed ("" if it passed)."""
+
+    name: str
+    failure: str
 
 
 class NotAppliedError(Exception):
@@ -83,6 +90,14 @@ class Import(ABC):
             if plan.changes:
                 record(self.organization, self.by, self.imported, self.organization, self._details(plan))
         return plan
+
+    def tested(self, *, patient: bool) -> Iterator[Tested]:
+        """Test what the planned import would store, row by row, where its rows can be tested and that was chosen.
+
+        `patient`: take as long as all tests need; somebody who looks at a page is told instead what was not tested.
+        No transaction may be open.
+        """
+        return iter(())
 
     def fingerprint(self, plan: Plan) -> str:
         """Return a keyed hash of a plan: of the files, the choices, and each row's action and stored state.

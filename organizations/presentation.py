@@ -76,10 +76,20 @@ def _names(value: Any) -> str:
     return ", ".join(str(name).replace("_", " ") for name in (value if isinstance(value, list) else [value]))
 
 
+def _some(names: list[str]) -> str:
+    """Return the first of many names as they are; the export has all."""
+    shown = ", ".join(names[:_MOST_NAMES])
+    more = len(names) - _MOST_NAMES
+    return _("%(names)s and %(count)d more") % {"names": shown, "count": more} if more > 0 else shown
+
+
+_MOST_NAMES = 10
+
+
 def _problems(problems: list[str]) -> str:
     """Return what stopped a delivery, as `KEY: code`, in words; nothing where nothing did."""
     count = ngettext("%(count)d problem", "%(count)d problems", len(problems)) % {"count": len(problems)}
-    return f"{count} ({', '.join(problems)})" if problems else ""
+    return f"{count} ({_some(problems)})" if problems else ""
 
 
 def _levels(levels: list[str]) -> str:
@@ -102,8 +112,9 @@ _DETAILS: Mapping[str, Callable[[Any], str]] = {
     "filters": lambda value: _("only by %(names)s") % {"names": _names(value)} if value else "",
     "result": lambda value: _("passed") if value == "passed" else _("failed"),
     "failure": _names,
+    "names": _some,
     "provider": str,
-    "secrets": lambda names: ", ".join(map(str, names)),
+    "secrets": _some,
     "role": lambda value: _("as %(role)s") % {"role": value},
     "previous_role": lambda value: _("instead of %(role)s") % {"role": value},
     "levels": _levels,
@@ -117,11 +128,12 @@ _DETAILS: Mapping[str, Callable[[Any], str]] = {
     "removed": lambda count: _("%(count)d removed") % {"count": count} if count else "",
     "delivery": lambda value: _("for %(delivery)s") % {"delivery": value},
     "deployment": lambda number: _("deployment #%(number)d") % {"number": number},
-    "stale": lambda keys: _("stale: %(keys)s") % {"keys": ", ".join(keys)} if keys else _("nothing is stale"),
+    "stale": lambda keys: _("stale: %(keys)s") % {"keys": _some(keys)} if keys else _("nothing is stale"),
     "format": str,
     "kind": lambda kind: str(_KINDS.get(kind, kind)),
     "rows": lambda count: ngettext("%(count)d row", "%(count)d rows", count) % {"count": count},
     "variables": lambda count: ngettext("%(count)d variable", "%(count)d variables", count) % {"count": count},
+    "moved_to": lambda name: _("now read with %(name)s") % {"name": name},
     "problems": _problems,
 }
 

@@ -1,6 +1,7 @@
 """One import of credentials: each row through the form of the page, then through its service."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +11,7 @@ from crewadmin.importing.findings import Finding
 from crewadmin.importing.plan import Action, Plan, decide
 from crewadmin.importing.rows import Row
 from crewadmin.importing.source import Limits, Source
-from organizations.importing import Choices, Import, Progress
+from organizations.importing import Choices, Import, Progress, Tested
 from organizations.models import AuditEvent, Membership, Organization, User
 from organizations.sharing import Grant, held
 
@@ -18,12 +19,15 @@ from .. import services
 from ..forms import CredentialForms
 from ..models import Credential
 from ..providers import PROVIDERS, provider_class
+from ..testing import TooManyTestsError, try_settings
 from ..usage import uses_of
 from .formats import SCHEMA, format_of, read
 
 #: Stands in a file for a secret that is stored and not shown: it stays.
 STORED = "stored"
 _YES, _NO = ("true", "yes", "1", "on"), ("false", "no", "0", "off", "")
+#: How many seconds of tests somebody who looks at a page is let wait for.
+MOST_SECONDS = 40
 _SWITCHES = frozenset({"is_default", "remove_external_id"})
 
 
@@ -49,7 +53,8 @@ class Wanted:
 class CredentialImport(Import):
     """See Import. `wanted` holds what is to be stored, once the import was planned.
 
-    `membership` is who imports; None for an operator on the server, who manages everything.
+    `membership` is who imports; None for an operator on the server, who manages everything. `test`: each credential
+    is to be tested before anything is stored.
     """
 
     imported = AuditEvent.Action.CREDENTIALS_IMPORTED
@@ -65,9 +70,10 @@ class CredentialImport(Import):
         format_name: str = "",
         defaults: Defaults | None = None,
         membership: Membership | None = None,
+        test: bool = False,
     ) -> None:
         super().__init__(organization, by, sources, choices, limits)
-        self.defaults, self.membership = defaults or Defaults(), membership
+        self.defaults, self.membership, self.test = defaults or Defaults(), membership, test
         self.format_name = format_name or format_of(sources[0])
         self.wanted: list[Wanted] = []
 
@@ -92,6 +98,25 @@ class CredentialImport(Import):
             self.findings.add(Finding(Row(self.sources[0].name, 0, {}).place(), reason, advice, "is_default"))
         if self.choices.prune and not self.findings:
             self._prune(plan, [one for name, one in sorted(stored.items()) if name not in seen], write=write)
+
+    def tested(self, *, patient: bool) -> Iterator[Tested]:
+        """See Import."""
+        end = time.monotonic() + (float("inf") if patient else MOST_SECONDS)
+        for wanted in self.wanted if self.test else ():
+            yield Tested(wanted.name, self._failure(wanted, end))
+
+    def _failure(self, wanted: Wanted, end: float) -> str:
+        """Test settings as soon as the organization's limits allow it; return why they failed, or ""."""
+        while time.monotonic() < end:
+            try:
+                test = try_settings(self.organization, self.by, wanted.provider, **wanted.settings)
+            except TooManyTestsError as error:
+                if time.monotonic() + error.seconds > end:
+                    break
+                time.sleep(error.seconds)
+            else:
+                return str(test.failure.title) if test.failure else ""
+        return _("Not tested: there are more than a page can wait for. Import fewer, or by command.")
 
     def _rows(self) -> Any:
         return Credential.objects.filter(organization=self.organization)

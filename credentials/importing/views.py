@@ -39,7 +39,15 @@ class CredentialImportForm(ImportForm):
         help_text=gettext_lazy("Beside a shared credentials file: its regions and roles."),
     )
 
-    field_order = ("file", "config", "name", "region", "on_conflict", "import_name")
+    test = forms.BooleanField(
+        label=gettext_lazy("Test each new or changed credential first"),
+        required=False,
+        help_text=gettext_lazy(
+            "Nothing is stored unless all pass. A page can wait for about ten; the command for all."
+        ),
+    )
+
+    field_order = ("file", "config", "name", "region", "on_conflict", "import_name", "test", "prune")
 
     def clean_config(self) -> Source | None:
         """Read the second file, if there is one."""
@@ -67,6 +75,7 @@ def credential_import(request: OrganizationRequest) -> HttpResponse:
             UPLOAD_LIMITS,
             defaults=Defaults(cleaned["name"], cleaned["region"]),
             membership=request.membership,
+            test=cleaned["test"],
         )
 
     form = CredentialImportForm(request.POST, request.FILES) if request.method == "POST" else CredentialImportForm()

@@ -56,7 +56,7 @@ class VariableImport(Import):
                 store.write(changes)
             progress(rows[-1].line, last)
         if self.choices.prune and not self.findings:
-            self._prune(plan, store, reader.keys, write=write)
+            self._prune(plan, store, reader, write=write)
 
     def _compare(
         self, plan: Plan, store: VariableStore, reader: RowReader, rows: Sequence[Row]
@@ -88,8 +88,8 @@ class VariableImport(Import):
                 changes.append((there, one, fields))
         return changes
 
-    def _prune(self, plan: Plan, store: VariableStore, keys: set[str], *, write: bool) -> None:
-        left_over = store.left_over(keys)
+    def _prune(self, plan: Plan, store: VariableStore, reader: RowReader, *, write: bool) -> None:
+        left_over = store.left_over(reader.keys, reader.reach.variables)
         for one in left_over:
             plan.add(Action.REMOVE, one.key, (), _state(one, NOTHING))
         if write:
@@ -102,7 +102,10 @@ def _keeps(wanted: Wanted) -> bool:
 
 def _state(stored: StoredVariable | None, assigned: frozenset[int]) -> Any:
     """Return what must not move between a plan and its application."""
-    return stored and (stored.uuid, stored.updated_at, stored.import_name, sorted(assigned))
+    if stored is None:
+        return None
+    # Texts: a digest is made of this for every row, and other objects take long to be written as one.
+    return stored.uuid.hex, stored.updated_at.isoformat(), stored.import_name, sorted(assigned)
 
 
 def _batches(things: Iterable[T], size: int) -> Iterator[list[T]]:

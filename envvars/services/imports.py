@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from django.db.models import Q
 from django.utils import timezone
 
-from crewadmin.bulk import upsert
+from crewadmin.bulk import among, upsert
 from crewadmin.sealing import SealedBytes, SealError, seal, unseal
 from organizations.audit import record_many
 from organizations.models import AuditEvent, Organization, User
@@ -84,18 +84,18 @@ class VariableStore:
 
     def stored(self, keys: Iterable[str]) -> dict[str, StoredVariable]:
         """Return the variables there are among `keys`, by key."""
-        rows = EnvironmentVariable.objects.filter(organization=self.organization, key__in=list(keys))
+        rows = EnvironmentVariable.objects.filter(organization=self.organization, key__in=among(keys))
         return {row[1]: StoredVariable(*row) for row in rows.values_list(*_STORED)}
 
     def managed(self, keys: Iterable[str], condition: Q) -> set[str]:
         """Return those of `keys` whose variables meet the condition of what a member manages."""
-        rows = EnvironmentVariable.objects.filter(condition, organization=self.organization, key__in=list(keys))
+        rows = EnvironmentVariable.objects.filter(condition, organization=self.organization, key__in=among(keys))
         return set(rows.values_list("key", flat=True))
 
     def assignments(self, keys: Iterable[str]) -> dict[str, frozenset[int]]:
         """Return the automations that receive each of `keys`, where there is any."""
         rows = self._through._default_manager.filter(
-            environmentvariable__organization=self.organization, environmentvariable__key__in=list(keys)
+            environmentvariable__organization=self.organization, environmentvariable__key__in=among(keys)
         )
         found: dict[str, set[int]] = {}
         for key, automation in rows.values_list("environmentvariable__key", "automation_id"):
@@ -133,7 +133,9 @@ class VariableStore:
         columns = ("uuid", "key", *place, "acknowledged", "value")
         changing = {"import_name": self.import_name, "updated_at": now, "updated_by": by}
         same = {"organization": self.organization.pk, "created_at": now, "created_by": by, **changing}
-        upsert(EnvironmentVariable, columns, rows, same, update=(*columns[2:], *changing))
+        # Databases insert much faster where nothing can be there already.
+        is_new = not any(stored for stored, _wanted, _fields in changes)
+        upsert(EnvironmentVariable, columns, rows, same, update=() if is_new else (*columns[2:], *changing))
         self._index_secrets(
             [
                 (uuid, wanted.value)
@@ -151,17 +153,22 @@ class VariableStore:
         record_many(
             self.organization,
             self.by,
-            (
+            [
                 (Action.VARIABLE_CHANGED, uuid, wanted.key, {"fields": list(fields)})
                 if stored
                 else (Action.VARIABLE_CREATED, uuid, wanted.key, {})
                 for uuid, (stored, wanted, fields) in zip(uuids, changes, strict=True)
-            ),
+            ],
         )
 
-    def left_over(self, keys: "set[str]") -> list[StoredVariable]:
-        """Return the variables as the import of this name left them whose keys are not among `keys`, by key."""
-        rows = EnvironmentVariable.objects.filter(organization=self.organization, import_name=self.import_name)
+    def left_over(self, keys: "set[str]", condition: Q | None) -> list[StoredVariable]:
+        """Return the variables as the import of this name left them whose keys are not among `keys`, by key.
+
+        `condition` is what a member manages; None is everything.
+        """
+        rows = EnvironmentVariable.objects.filter(
+            condition or Q(), organization=self.organization, import_name=self.import_name
+        )
         values = rows.order_by("key").values_list(*_STORED)
         return [StoredVariable(*row) for row in values.iterator(BATCH) if row[1] not in keys]
 
@@ -169,7 +176,7 @@ class VariableStore:
         """Delete variables; automations that had them no longer receive them."""
         for start in range(0, len(variables), BATCH):
             batch = variables[start : start + BATCH]
-            record_many(self.organization, self.by, ((Action.VARIABLE_DELETED, one.uuid, one.key, {}) for one in batch))
+            record_many(self.organization, self.by, [(Action.VARIABLE_DELETED, one.uuid, one.key, {}) for one in batch])
             rows = EnvironmentVariable.objects.filter(organization=self.organization)
             rows.filter(uuid__in=[one.uuid for one in batch]).delete()
 

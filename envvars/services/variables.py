@@ -1,6 +1,6 @@
 """Decide and write: environment variables. Each function is one transaction, audited."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from credentials.models import Credential
 from credentials.providers.base import VersionStage
 from crewadmin.sealing import SealError
-from organizations.audit import changing, record, record_many
+from organizations.audit import Detail, changing, record, record_many
 from organizations.models import AuditEvent, Organization, User
 from organizations.services.managers import changing_as_manager
 
@@ -24,7 +24,10 @@ Action = AuditEvent.Action
 Source = EnvironmentVariable.Source
 
 
-@dataclass(frozen=True)
+_NOWHERE = Reference("")
+
+
+@dataclass(frozen=True, slots=True)
 class Value:
     """Where a variable's value comes from: a text, or a reference read with a credential or a provider's default."""
 
@@ -32,7 +35,7 @@ class Value:
     text: str = field(default="", repr=False)
     provider: str = ""
     credential: Credential | None = None
-    reference: Written = field(default_factory=lambda: Reference(""))
+    reference: Written = _NOWHERE
 
 
 def add_variable(
@@ -116,8 +119,8 @@ def move_variables(variables: "QuerySet[Any]", to: Credential, by: User | None, 
         updated_by=by,
         updated_at=timezone.now(),
     )
-    changed = ((Action.VARIABLE_CHANGED, uuid, key, {"fields": ["source"]}) for uuid, key in moved)
-    record_many(to.organization, by, changed)
+    details: dict[str, Detail] = {"fields": ["source"]}
+    record_many(to.organization, by, [(Action.VARIABLE_CHANGED, uuid, key, details) for uuid, key in moved])
 
 
 def _take_key(variable: EnvironmentVariable, key: str, *, acknowledged: bool) -> None:
@@ -147,15 +150,26 @@ def _take_value(variable: EnvironmentVariable, value: Value, by: User | None) ->
         variable.value = value.text
 
 
-def columns_of(value: Value) -> dict[str, str | int | None]:
+def columns_of(value: Value) -> Mapping[str, str | int | None]:
     """Return what a row says of where its value comes from: everything but a value that is typed in."""
+    if value.source == Source.DIRECT:
+        return _DIRECT_COLUMNS
     return {
         "source": str(value.source),
         "provider": value.provider,
         "credential_id": value.credential.pk if value.credential else None,
         "reference": str(value.reference),
-        "version_stage": "" if value.source == Source.DIRECT else str(value.reference.version_stage),
+        "version_stage": str(value.reference.version_stage),
     }
+
+
+_DIRECT_COLUMNS: Mapping[str, str | int | None] = {
+    "source": Source.DIRECT.value,
+    "provider": "",
+    "credential_id": None,
+    "reference": "",
+    "version_stage": "",
+}
 
 
 def references_of(variable: EnvironmentVariable) -> list[SecretReference]:

@@ -2,15 +2,21 @@
 
 With JavaScript the file stays chosen in the browser and is sent again to be applied. Without, the person chooses it
 again; that it is the same one is checked by the plan's fingerprint. Uploads are held in memory, never on disk.
+
+A file is applied within its request, which its limits keep short; longer ones are for the command. Meanwhile the page
+asks how far it is. Whoever closes it loses nothing: the request goes on, and stores all of the file or nothing.
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID, uuid4
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpResponse
+from django.core.cache import cache
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -22,10 +28,12 @@ from crewadmin.importing.plan import Action, OnConflict, Plan
 from crewadmin.importing.source import MEGABYTE, UPLOAD_LIMITS, Source, source_of
 
 from ..access import OrganizationRequest
-from ..importing import Choices, ConflictError, FaultyError, Import, MovedError
+from ..importing import Choices, ConflictError, FaultyError, Import, MovedError, Progress, Tested
 
 #: More lines of a plan, or faults of a file, are counted on the page.
 MOST_SHOWN = 200
+#: Seconds between two notes of how far an import is, and for which one is kept.
+PROGRESS_STEP, PROGRESS_KEPT = 0.3, 60
 
 
 class ImportForm(forms.Form):
@@ -51,7 +59,15 @@ class ImportForm(forms.Form):
         required=False,
         help_text=gettext_lazy("Rows remember it. Leave it blank to take the file's name."),
     )
+    prune = forms.BooleanField(
+        label=gettext_lazy("Remove rows of this import that the file no longer has"),
+        required=False,
+        help_text=gettext_lazy("Only rows that an import of the same name brought and nobody has edited since."),
+    )
     plan = forms.CharField(max_length=64, required=False, widget=forms.HiddenInput)
+    removals = TextField(max_length=10, required=False, widget=forms.HiddenInput)
+    #: What the page asks by how far the import is.
+    ticket = forms.UUIDField(required=False, initial=uuid4, widget=forms.HiddenInput)
 
     def clean_file(self) -> Source:
         """Read the file. Raises ValidationError for what is no text within limits."""
@@ -60,7 +76,7 @@ class ImportForm(forms.Form):
     def choices(self) -> Choices:
         """Return what was chosen; only after `is_valid`."""
         name = self.cleaned_data["import_name"] or self.cleaned_data["file"].name
-        return Choices(name, OnConflict(self.cleaned_data["on_conflict"]))
+        return Choices(name, OnConflict(self.cleaned_data["on_conflict"]), self.cleaned_data["prune"])
 
 
 def read_upload(file: Any) -> Source:
@@ -87,20 +103,58 @@ def import_page(
     request: OrganizationRequest, place: Place, form: ImportForm, make: Callable[[ImportForm], Import]
 ) -> HttpResponse:
     """Show the form; for a posted file its plan; for a posted plan do it and go to the list."""
+    if "progress" in request.GET:
+        return JsonResponse({"percent": cache.get(_progress_key(request, request.GET["progress"]))})
     if not form.is_bound:
         return _page(request, place, form)
     if not form.is_valid():
         return _page(request, place, form, status=422)
     run, shown = make(form), form.cleaned_data["plan"]
+    progress = _progress(request, form.cleaned_data["ticket"])
+    plan = run.plan(progress)
+    if run.findings:
+        return _page(request, place, form, 422, run, plan)
+    if not shown:
+        return _page(request, place, form, 200, run, plan)
+    if shown != run.fingerprint(plan):
+        return _page(request, place, form, 422, run, plan, moved=True)
+    if plan.counts[Action.REMOVE] and form.cleaned_data["removals"].strip() != str(plan.counts[Action.REMOVE]):
+        return _page(request, place, form, 422, run, plan, unconfirmed=True)
+    tests = _tests(run, progress)
+    if any(tested.failure for tested in tests):
+        return _page(request, place, form, 422, run, plan, tests=tests)
     try:
-        plan = run.apply(shown) if shown else run.plan()
+        plan = run.apply(shown, progress)
     except (FaultyError, ConflictError, MovedError) as error:
         plan, moved = run.plan(), isinstance(error, MovedError)
         return _page(request, place, form, 422, run, plan, moved=moved)
-    if not shown:
-        return _page(request, place, form, status=422 if run.findings else 200, run=run, plan=plan)
     messages.success(request, _("Imported: %(counts)s.") % {"counts": _counts(plan)})
     return HttpResponseClientRedirect(place.list_url) if request.htmx else redirect(place.list_url)
+
+
+def _tests(run: Import, progress: Progress) -> list[Tested]:
+    tests: list[Tested] = []
+    for tested in run.tested(patient=False):
+        tests.append(tested)
+        progress(len(tests), len(tests) + 1)
+    return tests
+
+
+def _progress_key(request: OrganizationRequest, ticket: UUID | str) -> str:
+    """Return where it is noted how far an import of this person is. A ticket is a UUID of the page's own."""
+    return f"import:{request.user.pk}:{str(ticket)[:36]}"
+
+
+def _progress(request: OrganizationRequest, ticket: UUID | None) -> Progress:
+    """Return what notes now and then how far an import is, for the page that waits for it."""
+    told = [0.0]
+
+    def progress(line: int, last: int) -> None:
+        if ticket and time.monotonic() - told[0] > PROGRESS_STEP:
+            told[0] = time.monotonic()
+            cache.set(_progress_key(request, ticket), round(100 * line / max(last, line, 1)), PROGRESS_KEPT)
+
+    return progress
 
 
 def _page(
@@ -112,6 +166,8 @@ def _page(
     plan: Plan | None = None,
     *,
     moved: bool = False,
+    unconfirmed: bool = False,
+    tests: Sequence[Tested] = (),
 ) -> HttpResponse:
     findings: list[Finding] = list(run.findings) if run else []
     context: dict[str, Any] = {"place": place, "form": form, "plan": plan, "moved": moved, "findings": findings}
@@ -123,6 +179,9 @@ def _page(
             "more": max(0, len(plan.items) - MOST_SHOWN),
             "counts": _counts(plan),
             "fingerprint": run.fingerprint(plan) if plan.changes and not plan.conflicts and not findings else "",
+            "removals": plan.counts[Action.REMOVE],
+            "unconfirmed": unconfirmed,
+            "tests": tests,
         }
     template = "imports/_plan.html" if request.htmx else "imports/page.html"
     return render(request, template, context, status=status)

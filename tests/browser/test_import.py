@@ -17,7 +17,7 @@ ROWS = "key,source,value\n" + "".join(f"KEY_{number:03},direct,made-up-canary\n"
 def choose(page: Page, acme: Organization, content: str) -> None:
     page.goto(f"/organizations/{acme.uuid}/environment-variables/import/")
     file: Any = {"name": "variables.csv", "mimeType": "text/csv", "buffer": content.encode()}
-    page.get_by_label("File").set_input_files(file)
+    page.get_by_label("File", exact=True).set_input_files(file)
     page.get_by_role("button", name="Show the plan").click()
 
 
@@ -49,7 +49,54 @@ def test_without_javascript_the_same_file_is_chosen_again(
     page = enter(alice, page=open_page(java_script_enabled=False))
     choose(page, acme, ROWS)
     file: Any = {"name": "variables.csv", "mimeType": "text/csv", "buffer": ROWS.encode()}
-    page.get_by_label("File").set_input_files(file)
+    page.get_by_label("File", exact=True).set_input_files(file)
     page.get_by_role("button", name="Import", exact=True).click()
     page.wait_for_url("**/environment-variables/")
     assert EnvironmentVariable.objects.count() == 300
+
+
+def test_removals_are_confirmed_by_their_number(
+    acme: Organization, alice: User, enter: Callable[..., Page], picture: Callable[[str], None]
+) -> None:
+    page = enter(alice)
+    choose(page, acme, ROWS)
+    page.get_by_role("button", name="Import", exact=True).click()
+    page.wait_for_url("**/environment-variables/")
+    page.goto(f"/organizations/{acme.uuid}/environment-variables/import/")
+    page.get_by_label("Remove rows of this import").check()
+    file: Any = {"name": "variables.csv", "mimeType": "text/csv", "buffer": ROWS[:-40].encode()}
+    page.get_by_label("File", exact=True).set_input_files(file)
+    page.get_by_role("button", name="Show the plan").click()
+    number = page.get_by_label("Type 1 to confirm")
+    number.fill("3")
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.get_by_text("Type the number of rows to remove, 1.")).to_be_visible()
+    assert accessibility_problems(page) == []
+    picture("import-removals")
+    number.fill("1")
+    page.get_by_role("button", name="Import", exact=True).click()
+    page.wait_for_url("**/environment-variables/")
+    assert EnvironmentVariable.objects.count() == 299
+    page.goto(f"/organizations/{acme.uuid}/environment-variables/{EnvironmentVariable.objects.all()[0].uuid}/edit/")
+    expect(page.get_by_text("As the import “variables.csv” left it.")).to_be_visible()
+    picture("variable-imported")
+
+
+def test_the_page_shows_how_far_an_import_is(acme: Organization, alice: User, enter: Callable[..., Page]) -> None:
+    page = enter(alice)
+    page.route("**/import/?progress=*", lambda route: route.fulfill(json={"percent": 42}))
+    asked: list[str] = []
+
+    def answer(route: Any) -> None:
+        if route.request.method == "POST":
+            asked.append(route.request.post_data or "")
+            page.wait_for_timeout(1_500)
+            bar = page.get_by_role("progressbar", name="Progress")
+            expect(bar).to_have_js_property("value", 42)
+        route.continue_()
+
+    page.route("**/environment-variables/import/", answer)
+    choose(page, acme, ROWS)
+    expect(page.get_by_role("heading", name="The plan")).to_be_visible(timeout=20_000)
+    assert len(asked) == 1
+    expect(page.get_by_role("progressbar", name="Progress")).to_be_hidden()

@@ -9,12 +9,15 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from credentials.models import Credential
+from credentials.importing import run
+from credentials.models import ConnectionTest, Credential
 from organizations.access import Feature, Level, set_levels
 from organizations.models import Organization, User
 from organizations.services.members import add_member
 from organizations.services.roles import create_role
 from sandbox import seed
+from sandbox.aws import Sandbox
+from tests.builders import store_reference
 from tests.pages import html_of, text_of
 
 pytestmark = pytest.mark.django_db
@@ -94,3 +97,60 @@ def test_the_page_is_for_who_manages_credentials(
 ) -> None:
     assert upload(sign_in(carol), acme).status_code == 403
     assert upload(sign_in(mallory), acme).status_code == 404
+
+
+# --- Tests before anything is stored --------------------------------------------------------------------------------
+HEADER = "name,region,access_key_id,secret_access_key\n"
+
+
+def row(name: str, secret: str = seed.READER.secret_access_key) -> str:
+    return f"{name},{seed.REGION},{seed.READER.access_key_id},{secret}\n"
+
+
+def test_each_is_tested_before_anything_is_stored(
+    acme: Organization, eve: User, sandbox: Sandbox, sign_in: SignIn
+) -> None:
+    client, content = sign_in(eve), HEADER + row("right") + row("wrong", "x" * 40)
+    shown = upload(client, acme, content, test="on", name="", region="")
+    assert ConnectionTest.objects.count() == 0, "a plan asks no cloud"
+    refused = upload(client, acme, content, test="on", name="", region="", plan=plan_of(shown))
+    assert refused.status_code == 422
+    assert "right : connected" in text_of(refused)
+    assert re.search(r"wrong : (?!connected)\w", text_of(refused))
+    assert seed.READER.secret_access_key not in html_of(refused)
+    assert Credential.objects.count() == 0
+    content = HEADER + row("right")
+    plan = plan_of(upload(client, acme, content, test="on", name="", region=""))
+    assert upload(client, acme, content, test="on", name="", region="", plan=plan).status_code == 302
+    assert Credential.objects.get().name == "right"
+    assert {test.created_by for test in ConnectionTest.objects.all()} == {eve}
+
+
+def test_a_page_waits_for_some_tests_only(
+    acme: Organization, eve: User, sandbox: Sandbox, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "MOST_SECONDS", 0)
+    client, content = sign_in(eve), HEADER + row("one")
+    plan = plan_of(upload(client, acme, content, test="on", name="", region=""))
+    refused = upload(client, acme, content, test="on", name="", region="", plan=plan)
+    assert "one : Not tested" in text_of(refused)
+    assert Credential.objects.count() == 0
+
+
+# --- Removing what the file lacks, and where a credential came from -------------------------------------------------
+def test_removals_are_typed_and_spare_what_is_in_use(acme: Organization, eve: User, sign_in: SignIn) -> None:
+    client, both = sign_in(eve), HEADER + row("one") + row("two")
+    options = {"name": "", "region": ""}
+    upload(client, acme, both, plan=plan_of(upload(client, acme, both, **options)), **options)
+    used = store_reference(acme, "USED", "name", Credential.objects.get(name="two"))
+    in_use = upload(client, acme, HEADER + row("one"), prune="on", **options)
+    assert "“two” is in use" in text_of(in_use)
+    assert 'name="plan"' not in html_of(in_use)
+    used.delete()
+    plan = plan_of(upload(client, acme, HEADER + row("one"), prune="on", **options))
+    assert upload(client, acme, HEADER + row("one"), prune="on", plan=plan, **options).status_code == 422
+    done = upload(client, acme, HEADER + row("one"), prune="on", plan=plan, removals="1", **options)
+    assert done.status_code == 302
+    one = Credential.objects.get()
+    page = client.get(reverse("credential_detail", args=[acme.uuid, one.uuid]))
+    assert "Import that left it so accessKeys.csv" in text_of(page)

@@ -185,3 +185,63 @@ def test_another_organization_s_plan_is_none_here(
     content = "key,value\nA,1\n"
     theirs = plan_of(upload(sign_in(mallory), umbrella, content))
     assert upload(sign_in(alice), acme, content, plan=theirs).status_code == 422
+
+
+# --- Removing what the file lacks -----------------------------------------------------------------------------------
+def test_removals_are_typed_before_anything_is_done(acme: Organization, alice: User, sign_in: SignIn) -> None:
+    client, both, one = sign_in(alice), "key,value\nA,1\nB,1\n", "key,value\nA,1\n"
+    store_direct(acme, "BY_HAND", "1")
+    upload(client, acme, both, plan=plan_of(upload(client, acme, both)))
+    shown = upload(client, acme, one, prune="on")
+    assert "remove B" in text_of(shown)
+    assert "1 row is removed. Type 1 to confirm" in text_of(shown)
+    for typed in ({}, {"removals": "2"}):
+        refused = upload(client, acme, one, prune="on", plan=plan_of(shown), **typed)
+        assert refused.status_code == 422
+        assert errors_beside(refused, "removals") == "Nothing was written. Type the number of rows to remove, 1."
+        assert set(values(acme)) == {"BY_HAND", "A", "B"}
+    assert upload(client, acme, one, prune="on", plan=plan_of(refused), removals=" 1 ").status_code == 302
+    assert set(values(acme)) == {"BY_HAND", "A"}
+    assert AuditEvent.objects.get(action="variable:deleted").target_label == "B"
+
+
+def test_a_plan_with_removals_is_not_the_plan_without(acme: Organization, alice: User, sign_in: SignIn) -> None:
+    client, both, one = sign_in(alice), "key,value\nA,1\nB,1\n", "key,value\nA,2\n"
+    upload(client, acme, both, plan=plan_of(upload(client, acme, both)))
+    plan = plan_of(upload(client, acme, one))
+    assert upload(client, acme, one, prune="on", plan=plan, removals="1").status_code == 422
+    assert set(values(acme)) == {"A", "B"}
+
+
+def test_what_is_hidden_from_a_member_is_neither_removed_nor_named(
+    acme: Organization, alice: User, bob: User, sign_in: SignIn, restrict: Callable[[Any], None]
+) -> None:
+    both = "key,value\nA,1\nHIDDEN,1\n"
+    upload(sign_in(alice), acme, both, plan=plan_of(upload(sign_in(alice), acme, both)))
+    restrict(EnvironmentVariable.objects.get(key="HIDDEN"))
+    answer = upload(sign_in(bob), acme, "key,value\nA,1\n", prune="on")
+    assert "HIDDEN" not in html_of(answer)
+    assert "Everything is as the file says already." in text_of(answer)
+
+
+# --- How far it is --------------------------------------------------------------------------------------------------
+def test_the_page_can_ask_how_far_its_own_import_is(
+    acme: Organization, alice: User, bob: User, sign_in: SignIn
+) -> None:
+    client, ticket = sign_in(alice), "0b8ae8b5-5cc1-4b0e-9bd9-9f7e5d2b8f11"
+    address = reverse("variable_import", args=[acme.uuid]) + f"?progress={ticket}"
+    assert client.get(address).json() == {"percent": None}
+    upload(client, acme, "key,value\nA,1\n", ticket=ticket)
+    assert client.get(address).json() == {"percent": 67}
+    assert sign_in(bob).get(address).json() == {"percent": None}, "one's own only"
+
+
+# --- Where a row came from ------------------------------------------------------------------------------------------
+def test_a_variable_s_page_says_which_import_left_it_so(acme: Organization, alice: User, sign_in: SignIn) -> None:
+    client, content = sign_in(alice), "key,value\nA,1\n"
+    upload(client, acme, content, plan=plan_of(upload(client, acme, content)))
+    row = EnvironmentVariable.objects.get()
+    address = reverse("variable_edit", args=[acme.uuid, row.uuid])
+    assert "As the import “variables.csv” left it." in text_of(client.get(address))
+    change_variable(row, alice, key="A", value=Value(EnvironmentVariable.Source.DIRECT, "mine"), automations=[])
+    assert "As the import" not in text_of(client.get(address))

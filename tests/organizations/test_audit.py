@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection, connections, models, transaction
@@ -18,7 +19,16 @@ from envvars.models import Automation, EnvironmentVariable
 from envvars.services import automations as automation_services
 from envvars.services import variables as variable_services
 from organizations.access import Feature, Level
-from organizations.audit import DETAIL_NAMES, changing, content_of, hasher_of, record
+from organizations.audit import (
+    DETAIL_NAMES,
+    MOST_NAMES,
+    MOST_SINGLE,
+    changing,
+    content_of,
+    hasher_of,
+    record,
+    record_many,
+)
 from organizations.audit_chain import verify
 from organizations.models import (
     AppendOnlyError,
@@ -31,6 +41,7 @@ from organizations.models import (
     Role,
     User,
 )
+from organizations.presentation import sentence_of
 from organizations.services import members, roles
 from organizations.services.invitations import invite
 from organizations.services.members import add_member
@@ -341,3 +352,35 @@ def test_a_lost_key_stops_the_log_and_with_it_the_change(
     with pytest.raises(Exception, match="FERNET_KEYS"):
         variable_services.delete_variable(acme_rows["variable"], alice)
     assert EnvironmentVariable.objects.count() == 1
+
+
+# --- Very many at once ----------------------------------------------------------------------------------------------
+def happenings(count: int) -> list[Any]:
+    changed = [(Action.VARIABLE_CHANGED, uuid4(), f"CHANGED_{number}", {"fields": ["value"]}) for number in range(3)]
+    created = [(Action.VARIABLE_CREATED, uuid4(), f"KEY_{number}", {}) for number in range(count - 4)]
+    return [*changed, *created, (Action.VARIABLE_CHANGED, uuid4(), "OTHER", {"fields": ["automations"]})]
+
+
+def test_up_to_a_thousand_objects_have_an_event_each(acme: Organization, alice: User) -> None:
+    before = AuditEvent.objects.count()
+    with changing(acme):
+        record_many(acme, alice, happenings(MOST_SINGLE))
+    assert AuditEvent.objects.count() - before == MOST_SINGLE
+    assert AuditEvent.objects.get(target_label="KEY_7").details == {}
+    assert broken_at(acme) is None
+
+
+def test_more_share_events_that_name_each_of_them(acme: Organization, alice: User) -> None:
+    many = happenings(MOST_SINGLE + 1)
+    before = set(AuditEvent.objects.values_list("pk", flat=True))
+    with changing(acme):
+        record_many(acme, alice, many)
+    events = list(AuditEvent.objects.exclude(pk__in=before).order_by("pk"))
+    told = [(event.action, name, event.details.get("fields")) for event in events for name in event.details["names"]]
+    assert sorted(map(str, told)) == sorted(
+        str((action.value, name, details.get("fields"))) for action, _uuid, name, details in many
+    ), "every object, with what happened to it"
+    assert [len(event.details["names"]) for event in events] == [3, MOST_NAMES, MOST_SINGLE + 1 - 4 - MOST_NAMES, 1]
+    assert events[1].target_label == f"KEY_0 … KEY_{MOST_NAMES - 1}"
+    assert str(sentence_of(events[1])).endswith(f"KEY_9 and {MOST_NAMES - 10} more")
+    assert broken_at(acme) is None

@@ -5,14 +5,11 @@ Without --apply the plan is shown and nothing written. Exit codes: 0 done, 1 the
 0. See docs/import.md.
 """
 
-import time
 from argparse import ArgumentParser
-from typing import Any, cast
+from typing import Any
 
 from credentials.importing.formats import FORMATS
-from credentials.importing.run import CredentialImport, Defaults, Wanted
-from credentials.models import ConnectionTest
-from credentials.testing import TooManyTestsError, try_settings
+from credentials.importing.run import CredentialImport, Defaults
 from crewadmin.importing.source import Limits, Source, read_source
 from organizations.import_command import ImportCommand
 from organizations.importing import Choices, Import
@@ -47,26 +44,12 @@ class Command(ImportCommand):
             sources.append(read_source(options["config"], limits))
         defaults = Defaults(options["name"], options["region"], tuple(options["profile"]), options["default"])
         return CredentialImport(
-            organization, None, sources, choices, limits, format_name=options["format"], defaults=defaults
+            organization,
+            None,
+            sources,
+            choices,
+            limits,
+            format_name=options["format"],
+            defaults=defaults,
+            test=options["test"],
         )
-
-    def failed_tests(self, run: Import, options: dict[str, Any]) -> int:
-        """See ImportCommand. No transaction is open during the calls."""
-        if not options["test"]:
-            return 0
-        for wanted in cast(CredentialImport, run).wanted:
-            test = _within_limits(run.organization, wanted)
-            failure = str(test.failure.title) if test.failure else ""
-            self.tests.append({"name": wanted.name, "ok": bool(test.ok), "failure": failure})
-            if not (options["quiet"] or options["json"]):
-                self.stdout.write(f"{wanted.name}: {failure or 'connected'}")
-        return sum(not test["ok"] for test in self.tests)
-
-
-def _within_limits(organization: Organization, wanted: Wanted) -> ConnectionTest:
-    """Test settings as soon as the organization's limits allow it."""
-    while True:
-        try:
-            return try_settings(organization, None, wanted.provider, **wanted.settings)
-        except TooManyTestsError as error:
-            time.sleep(error.seconds)
