@@ -9,13 +9,17 @@ VOID_TYPES = {"submit", "button", "image", "reset", "file"}
 
 @dataclass
 class Form:
-    """One form: where it goes, and for each name the value it would send and all that it offers."""
+    """One form: where it goes, and for each name the value it would send and all that it offers.
+
+    `typed` are the names of what people type, `secret` those of what they type and nobody should see.
+    """
 
     action: str
     method: str
     values: dict[str, list[str]] = field(default_factory=dict)
     offered: dict[str, set[str]] = field(default_factory=dict)
     typed: set[str] = field(default_factory=set)
+    secret: set[str] = field(default_factory=set)
 
     def take(self, name: str, value: str, *, chosen: bool, typed: bool = False) -> None:
         """Note a control's value; `chosen` says whether it is sent as it stands, `typed` that people type it."""
@@ -49,6 +53,8 @@ class _Reader(HTMLParser):
     def _control(self, tag: str, given: dict[str, str]) -> None:
         assert self._form is not None
         name, value = given.get("name", ""), given.get("value", "on")
+        if name and (given.get("type") == "password" or given.get("autocomplete", "").endswith("-password")):
+            self._form.secret.add(name)
         if tag == "select":
             self._select = name
         elif tag == "option" and self._select:

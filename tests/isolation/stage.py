@@ -133,10 +133,12 @@ def undone(client: Client) -> Iterator[None]:
         client.cookies = cookies
 
 
-def ask(client: Client, method: str, address: str, data: Any = None, look: Callable[[], Any] | None = None) -> Any:
+def ask(
+    client: Client, method: str, address: str, data: Any = None, look: Callable[[], Any] | None = None, **more: Any
+) -> Any:
     """Ask once and undo it; a streamed answer is read. What `look` sees before it is undone is `answer.seen`."""
     with undone(client):
-        answer: Any = client.generic(method, address) if data is None else client.post(address, data)
+        answer: Any = client.generic(method, address, **more) if data is None else client.post(address, data, **more)
         if answer.streaming:
             answer.content = b"".join(answer.streaming_content)
         answer.seen = look() if look else None
