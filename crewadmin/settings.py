@@ -194,6 +194,8 @@ ACCOUNT_RATE_LIMITS = {
 
 MFA_ADAPTER = "organizations.second_factor.Adapter"
 MFA_FORMS = {
+    "authenticate": "organizations.second_factor.CodeForm",
+    "reauthenticate": "organizations.second_factor.ConfirmCodeForm",
     "activate_totp": "organizations.second_factor.ActivateTOTPForm",
     "add_webauthn": "organizations.second_factor.AddPasskeyForm",
     "edit_webauthn": "organizations.second_factor.RenamePasskeyForm",

@@ -1,5 +1,6 @@
 """An organization in which secrets of every class are planted, and a vault that answers with more of them."""
 
+import base64
 import json
 from collections.abc import Iterator
 from datetime import timedelta
@@ -34,11 +35,11 @@ OF_THE_CLOUD = {name: made_up(name) for name in ("session key", "session token",
 
 @pytest.fixture(autouse=True)
 def keys(settings: Any) -> dict[str, Value]:
-    """The site's own keys, set before anything is signed or sealed with them."""
+    """The site's own keys. Those that wrap data keys are the suite's: the library reads them once."""
     settings.SECRET_KEY = made_up("SECRET_KEY", 60)
-    settings.FERNET_KEYS = [made_up("FERNET_KEYS", 42) + "E="]
     settings.MFA_RECOVERY_CODE_DIGITS = 16  # so that none occurs by chance
-    return {"SECRET_KEY": settings.SECRET_KEY, "FERNET_KEYS": settings.FERNET_KEYS[0]}
+    wrapping = settings.FERNET_KEYS[0]
+    return {"SECRET_KEY": settings.SECRET_KEY, "FERNET_KEYS": wrapping, "its bytes": base64.b64decode(wrapping)}
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import io
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from logging.config import DictConfigurator  # type: ignore[attr-defined]  # not in the stubs
 from typing import Any
 
@@ -15,6 +15,7 @@ from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
+from django.urls import Resolver404
 
 from crewadmin.settings import LOGGING
 
@@ -90,7 +91,9 @@ class Places:
         body = b"".join(answer.streaming_content) if answer.streaming else answer.content
         if answer.streaming:  # whoever asked reads it too
             answer.streaming_content = [body]
-        what = getattr(getattr(answer, "resolver_match", None), "view_name", "") or ""
+        what = ""
+        with suppress(Resolver404):
+            what = answer.resolver_match.view_name
         self.keep("page", body.decode("utf-8", errors="replace"), what)
         self.keep("header", "\n".join(f"{name}: {value}" for name, value in answer.headers.items()), what)
         self.keep("cookie", str(answer.cookies), what)

@@ -38,8 +38,8 @@ FENCE = (
     'Q(**{f"{prefix}organization": membership.organization_id})',
     'Q(**{f"{prefix}pk__isnull": False})',
 )
-#: The tests that run for each filter: all that an active member may ask for, and some others.
-TESTS = ("tests/isolation", "-k", "not test_matrix or of_an_organization and (owner or member)")
+#: The tests that run for each filter: of the matrix only the owners, who get furthest.
+TESTS = ("tests/isolation", "-k", "not test_matrix or of_an_organization and owner")
 
 #: Filters that say again what holds already, by file and function; without one nothing can be seen or touched.
 HARMLESS: dict[tuple[str, str], str] = {

@@ -18,6 +18,8 @@ from organizations.services.members import add_member
 from organizations.services.roles import create_role
 from tests.organizations.conftest import Rows, put_into_state
 
+#: The access key id of the other organization's credential.
+FOREIGN_KEY = "AKIAFOREIGNEXAMPLE00"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _TOKEN = re.compile(rb'(name="csrfmiddlewaretoken" value=|hx-headers=)"[^"]*"')
 
