@@ -1,13 +1,17 @@
-"""Keep secret values out of everything that prints: the `Secret` wrapper and the error report filter.
+"""Keep secret values out of everything that prints: the `Secret` wrapper, error reports and log lines without values.
 
 A value that came out of a vault or out of a sealed column travels as a `Secret`. Every way of printing it shows a
 mask; `.reveal()` is the one way to the value, and stands only where a value leaves on purpose (a cloud client, the
 environment of a process, an export).
 """
 
-from collections.abc import ItemsView
+import logging
+import traceback
+from collections.abc import ItemsView, Iterator
+from copy import copy
 from typing import Any, Generic, NoReturn, TypeVar
 
+from django.db import OperationalError
 from django.http import HttpRequest
 from django.utils.datastructures import MultiValueDict
 from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
@@ -117,12 +121,64 @@ class MaskEverything(SafeExceptionReporterFilter):
 
 
 class MaskedReport(ExceptionReporter):
-    """An error report whose address ends before the query string: a link from a mail carries its token there."""
+    """An error report that names exceptions and where they were raised, but does not repeat what they say.
+
+    The text of an exception may quote anything. Nor does the address show its query: a link from a mail carries its
+    token there.
+    """
 
     def get_traceback_data(self) -> dict[str, Any]:
-        """Name the query's parameters and show the value of none."""
-        data = super().get_traceback_data()
+        """Name the exception, the query's parameters and the files that were sent, and show the value of none."""
+        data = super().get_traceback_data() | {"unicode_hint": ""}
+        if self.exc_type:
+            data["exception_value"] = text_of(self.exc_value)
+            data.pop("exception_notes", None)
         if self.request is not None:
             data["request_GET_items"] = [(name, MASK) for name in self.request.GET]
+            data["request_FILES_items"] = [(name, MASK) for name in self.request.FILES]
             data["request_insecure_uri"] = str(data["request_insecure_uri"]).partition("?")[0]
         return data
+
+    def get_traceback_frames(self) -> list[Any]:
+        """Name the exceptions that led to this one."""
+        frames: list[Any] = super().get_traceback_frames()
+        for frame in frames:
+            if frame["exc_cause"] is not None:
+                frame["exc_cause"] = named(frame["exc_cause"])
+        return frames
+
+
+class MaskedFormatter(logging.Formatter):
+    """Log lines whose tracebacks name exceptions and where they were raised, but do not repeat what they say."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format anew what another handler may have formatted already."""
+        own = copy(record)
+        own.exc_text = None
+        if own.exc_info and isinstance(own.args, dict):  # Celery tells of a failed task by these names
+            own.args = own.args | dict.fromkeys(own.args.keys() & {"exc", "traceback", "args", "kwargs"}, MASK)
+        return super().format(own)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        """Return the traceback of an exception and of those that led to it."""
+        return "\n".join(_traceback(ei[1])) if ei[1] is not None else ""
+
+
+def named(error: BaseException) -> str:
+    """Return an exception's name, and its text where that may be shown."""
+    return f"{type(error).__module__}.{type(error).__qualname__}: {text_of(error)}"
+
+
+def text_of(error: BaseException | None) -> str:
+    """Return a mask, except for a database that cannot be reached or is busy: its text is needed, and quotes no row."""
+    return str(error) if isinstance(error, OperationalError) else MASK
+
+
+def _traceback(error: BaseException) -> Iterator[str]:
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None:
+        yield from _traceback(cause)
+        yield "\nAnd then:\n"
+    yield "Traceback (most recent call last):"
+    yield "".join(traceback.format_tb(error.__traceback__)).rstrip()
+    yield named(error)

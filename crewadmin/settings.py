@@ -214,6 +214,8 @@ ACCOUNT_RATE_LIMITS = {
 
 MFA_ADAPTER = "organizations.second_factor.Adapter"
 MFA_FORMS = {
+    "authenticate": "organizations.second_factor.CodeForm",
+    "reauthenticate": "organizations.second_factor.ConfirmCodeForm",
     "activate_totp": "organizations.second_factor.ActivateTOTPForm",
     "add_webauthn": "organizations.second_factor.AddPasskeyForm",
     "edit_webauthn": "organizations.second_factor.RenamePasskeyForm",
@@ -314,7 +316,12 @@ DEFAULT_EXCEPTION_REPORTER_FILTER = "crewadmin.redaction.MaskEverything"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "formatters": {
+        "line": {
+            "()": "crewadmin.redaction.MaskedFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        }
+    },
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line"},
         "mail_admins": {"class": "django.utils.log.AdminEmailHandler", "level": "ERROR"},

@@ -8,6 +8,7 @@ from typing import Any
 
 from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter, get_adapter
+from allauth.mfa.base import forms as base
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp import forms as totp
 from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
@@ -59,8 +60,34 @@ class Adapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth is untyped
         return str(_("Passkey %(number)s")) % {"number": number}
 
 
-class ActivateTOTPForm(totp.ActivateTOTPForm):  # type: ignore[misc]
+# --- Codes ----------------------------------------------------------------------------------------------------------
+class _CodeField(forms.CharField):
+    """What an app shows, or a recovery code: it may still be good, so it is never written back into the page."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        attributes = {"placeholder": _("Code"), "autocomplete": "one-time-code"}
+        super().__init__(widget=forms.TextInput(attrs=attributes), **kwargs)
+
+    def bound_data(self, data: Any, initial: Any) -> None:
+        """Show nothing, whatever was sent."""
+
+
+class CodeForm(base.AuthenticateForm):  # type: ignore[misc]  # allauth is untyped
+    """A code as the second step of a sign-in."""
+
+    code = _CodeField(label=_("Code"))
+
+
+class ConfirmCodeForm(base.ReauthenticateForm):  # type: ignore[misc]  # allauth is untyped
+    """A code as a fresh proof."""
+
+    code = _CodeField(label=_("Code"))
+
+
+class ActivateTOTPForm(totp.ActivateTOTPForm):  # type: ignore[misc]  # allauth is untyped
     """Take the first code of an app. The seed that it proves waits in the session, sealed."""
+
+    code = _CodeField(label=_("Authenticator code"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         session, adapter = context.request.session, get_adapter()

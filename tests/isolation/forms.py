@@ -11,7 +11,8 @@ VOID_TYPES = {"submit", "button", "image", "reset", "file"}
 class Form:
     """One form: where it goes, and for each name the value it would send and all that it offers.
 
-    `others` are the addresses that some of its controls send it to instead, by button or by htmx.
+    `others` are the addresses that some of its controls send it to instead, by button or by htmx; `typed` the names of
+    what people type, `secret` those of what they type and nobody should see.
     """
 
     action: str
@@ -20,6 +21,7 @@ class Form:
     values: dict[str, list[str]] = field(default_factory=dict)
     offered: dict[str, set[str]] = field(default_factory=dict)
     typed: set[str] = field(default_factory=set)
+    secret: set[str] = field(default_factory=set)
 
     def take(self, name: str, value: str, *, chosen: bool, typed: bool = False) -> None:
         """Note a control's value; `chosen` says whether it is sent as it stands, `typed` that people type it."""
@@ -54,6 +56,8 @@ class _Reader(HTMLParser):
     def _control(self, tag: str, given: dict[str, str]) -> None:
         assert self._form is not None
         name, value = given.get("name", ""), given.get("value", "on")
+        if name and (given.get("type") == "password" or given.get("autocomplete", "").endswith("-password")):
+            self._form.secret.add(name)
         if tag == "select":
             self._select = name
         elif tag == "option" and self._select:

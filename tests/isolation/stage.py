@@ -18,6 +18,8 @@ from organizations.services.members import add_member
 from organizations.services.roles import create_role
 from tests.organizations.conftest import Rows, put_into_state
 
+#: The access key id of the other organization's credential.
+FOREIGN_KEY = "AKIAFOREIGNEXAMPLE00"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _TOKEN = re.compile(rb'(name="csrfmiddlewaretoken" value=|hx-headers=)"[^"]*"')
 
@@ -133,10 +135,12 @@ def undone(client: Client) -> Iterator[None]:
         client.cookies = cookies
 
 
-def ask(client: Client, method: str, address: str, data: Any = None, look: Callable[[], Any] | None = None) -> Any:
+def ask(
+    client: Client, method: str, address: str, data: Any = None, look: Callable[[], Any] | None = None, **more: Any
+) -> Any:
     """Ask once and undo it; a streamed answer is read. What `look` sees before it is undone is `answer.seen`."""
     with undone(client):
-        answer: Any = client.generic(method, address) if data is None else client.post(address, data)
+        answer: Any = client.generic(method, address, **more) if data is None else client.post(address, data, **more)
         if answer.streaming:
             answer.content = b"".join(answer.streaming_content)
         answer.seen = look() if look else None

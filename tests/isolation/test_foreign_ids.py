@@ -1,7 +1,6 @@
 """Every id in a form or a link, replaced by another organization's: nothing there is touched, nothing is told."""
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -9,21 +8,17 @@ import pytest
 from django.apps import apps
 from django.db import models
 from django.test import Client
-from django.utils import timezone
 
-from credentials.models import ConnectionTest
 from credentials.providers.base import Provider
-from credentials.testing import PER_MINUTE
 from organizations.models import Organization, User
 from tests.isolation.forms import Form, query_of, read
-from tests.isolation.stage import Stage, ask, face
+from tests.isolation.stage import FOREIGN_KEY, Stage, ask, face
 from tests.isolation.test_matrix import ORGANIZATION_URLS
 
 SignIn = Callable[[User], Client]
 OURS = ("organizations", "credentials", "envvars")
 #: What identifies a row to people or programs.
 IDS = ("uuid", "slug", "key", "name")
-FOREIGN_KEY = "AKIAFOREIGNEXAMPLE00"
 
 
 def pages(client: Client, stage: Stage) -> Iterator[tuple[str, str]]:
@@ -90,25 +85,6 @@ def tampered(form: Form, own: dict[str, str], foreign: dict[str, str]) -> Iterat
         for value in offered:
             for other in swapped(value, own, foreign):
                 yield name, other, form.values | {name: [other]}
-
-
-@pytest.fixture
-def renamed(stage: Stage) -> Stage:
-    """Umbrella's rows under names of their own, so that each can be told from Acme's."""
-    for kind, row in stage.rows["foreign"].items():
-        for name in ("slug", "key", "name"):
-            if isinstance(getattr(row, name, None), str):
-                value = {"slug": f"foreign-{kind}", "key": f"FOREIGN_{kind.upper()}"}.get(name, f"Foreign {kind}")
-                type(row)._base_manager.filter(pk=row.pk).update(**{name: value})
-                setattr(row, name, value)
-    credential = stage.rows["foreign"]["credential"]
-    config = credential.config | {"access_key_id": FOREIGN_KEY}
-    type(credential).objects.filter(pk=credential.pk).update(config=config)
-    for minutes in (0, 5):  # as many as a minute allows, and some of settings that were never stored
-        for _test in range(PER_MINUTE):
-            test = ConnectionTest.objects.create(organization=stage.umbrella, provider="aws", ok=False)
-            ConnectionTest.objects.filter(pk=test.pk).update(created_at=timezone.now() - timedelta(minutes=minutes))
-    return stage
 
 
 def test_no_form_takes_an_id_of_another_organization(renamed: Stage, alice: User, sign_in: SignIn) -> None:

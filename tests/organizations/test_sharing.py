@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from credentials.models import Credential, CredentialPersonGrant, CredentialRoleGrant
-from envvars.models import Automation, EnvironmentVariable
+from envvars.models import Automation
 from organizations.access import Feature, Level, set_levels
 from organizations.models import AuditEvent, Membership, Organization, Role, User
 from organizations.services.members import add_member
@@ -215,59 +215,6 @@ def test_a_check_of_fifty_rows_is_part_of_their_query(
 
 
 LISTS = ("credential_list", "variable_list", "automation_list")
-
-
-@pytest.mark.parametrize("name", LISTS)
-def test_a_list_costs_the_same_queries_at_ten_and_at_a_thousand_rows(
-    acme: Organization, alice: User, alice_: Membership, erin: User, sign_in: SignIn, name: str
-) -> None:
-    client, counts = sign_in(erin), {}
-    for rows in (10, 1000):
-        fill(acme, alice, rows)
-        for kind in (Credential, EnvironmentVariable, Automation):
-            for row in list(kind._default_manager.filter(restricted=False).order_by("pk")[:4]):
-                restrict_to(row, alice_, {erin: [READ]} if row.pk % 2 else {})
-        with CaptureQueriesContext(connection) as queries:
-            assert says_what_is_hidden(client, reverse(name, args=[acme.uuid]))
-        counts[rows] = len(queries)
-    assert counts[10] == counts[1000] <= 9
-
-
-def says_what_is_hidden(client: Client, address: str) -> bool:
-    response = client.get(address)
-    return response.status_code == 200 and "hidden from you" in text_of(response)
-
-
-def fill(acme: Organization, alice: User, rows: int) -> None:
-    """Bring each list to this many rows; every variable refers to a credential and is assigned."""
-    have = Automation.objects.count()
-    if not have:
-        store_credential(acme, alice)
-    template = Credential.objects.get(name="aws-other")
-    numbers = range(have, rows)
-    Credential.objects.bulk_create(
-        Credential(organization=acme, name=f"n{number}", provider="aws", config=template.config, secrets={"x": "y"})
-        for number in numbers
-    )
-    variables = EnvironmentVariable.objects.bulk_create(
-        EnvironmentVariable(
-            organization=acme,
-            key=f"KEY_{number}",
-            source="credential",
-            provider="aws",
-            credential=template,
-            reference="s",
-            version_stage="AWSCURRENT",
-        )
-        for number in numbers
-    )
-    crews = Automation.objects.bulk_create(
-        Automation(organization=acme, name=f"Crew {number}", slug=f"crew-{number}") for number in numbers
-    )
-    through = Automation.variables.through
-    through.objects.bulk_create(
-        through(automation=crew, environmentvariable=variable) for crew, variable in zip(crews, variables, strict=True)
-    )
 
 
 def test_how_many_rows_are_hidden_does_not_depend_on_the_search(

@@ -1,0 +1,1 @@
+"""Secrets of every class are planted, everything is asked of the site, and nothing of them may show up anywhere."""

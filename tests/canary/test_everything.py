@@ -1,0 +1,201 @@
+"""Everything is asked of the site: each address and method, each form filled in wrongly, each view made to break."""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import wraps
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import URLPattern, get_resolver, reverse
+
+from organizations.models import Organization, User
+from tests.isolation.forms import read
+from tests.isolation.stage import METHODS, ask
+from tests.isolation.test_matrix import ORGANIZATION_URLS, OTHER_URLS
+from tests.organizations.conftest import Rows
+
+from .conftest import TYPED
+from .places import Places
+from .search import Value
+
+pytestmark = pytest.mark.django_db
+SignIn = Callable[[User], Client]
+Planted = tuple[Rows, dict[str, Value]]
+
+
+@pytest.fixture
+def people(alice: User, bob: User, sign_in: SignIn, places: Places) -> dict[str, Client]:
+    """Browsers of those who reach the most: an owner, a member, support staff, and somebody who is not signed in."""
+    root = User.objects.create_superuser("root@example.com", TYPED["password"])
+    return {"owner": sign_in(alice), "member": sign_in(bob), "support": sign_in(root), "nobody": Client()}
+
+
+def addresses(acme: Organization, rows: Rows) -> Iterator[str]:
+    """Yield every address of the site: with Acme and its rows where it names such."""
+    yield from (url.of(acme.uuid, rows) for url in ORGANIZATION_URLS)
+    yield from {url.anywhere(rows): url for url in OTHER_URLS}
+    yield reverse("api_environment", args=[rows["automation"].uuid])
+
+
+def test_no_request_shows_a_secret(
+    people: dict[str, Client], acme: Organization, planted: Planted, places: Places
+) -> None:
+    rows, secrets = planted
+    for who, client in people.items():
+        client.raise_request_exception = False
+        for address in addresses(acme, rows):
+            for method in METHODS if who in ("owner", "support") else ("GET", "POST"):
+                ask(client, method, address)
+    token = f"{rows['token'].prefix}{secrets['service token']}"
+    address = reverse("api_environment", args=[rows["automation"].uuid])
+    delivered = Client().get(address, headers={"Authorization": f"Bearer {token}"})
+    assert delivered.status_code == 200
+    Client().get(address + "x", headers={"Authorization": f"Bearer {token}"})
+    Client().get(reverse("invitation_open"), {"token": secrets["invitation"]}, follow=True)
+    assert {("page", "api_environment", "vault value"), ("page", "api_environment", "direct value")} <= places.hits
+    assert {"page", "header", "cookie", "session", "SQL", "log"} <= places.counts.keys()
+
+
+#: What is typed or sent as a secret, beyond inputs that say so themselves.
+SECRET_FIELDS = {"value", "external_id", "code", "credential"}
+
+
+def test_no_form_shows_what_was_typed_as_a_secret(
+    people: dict[str, Client], acme: Organization, planted: Planted, places: Places
+) -> None:
+    """As it stands with a secret in it, and made invalid: every other field emptied, or nonsense chosen."""
+    rows, _secrets = planted
+    filled, refused = set(), 0
+    for client in (people["owner"], people["support"], people["nobody"]):
+        client.raise_request_exception = False
+        for address in addresses(acme, rows):
+            page = ask(client, "GET", address)
+            if page.status_code != 200 or not page.headers["Content-Type"].startswith("text/html"):
+                continue
+            for form in read(page.content.decode())[0]:
+                secret = {name: TYPED["typed value"] for name in form.values if name in form.secret | SECRET_FIELDS}
+                if form.method != "post" or not secret:
+                    continue
+                filled |= secret.keys()
+                target = urlsplit(form.action or address).path
+                for others in (form.values, dict.fromkeys(form.values, ""), dict.fromkeys(form.values, "nonsense")):
+                    for headers in ({}, {"HTTP_HX_REQUEST": "true"}):
+                        refused += ask(client, "POST", target, {**others, **secret}, **headers).status_code == 422
+    assert {"value", "secret_access_key", "external_id", "password", "password1"} <= filled
+    assert refused > 10
+
+
+FILES = {
+    "variables.csv": "key,source,value\nIMPORTED,direct,{}\n1ST,direct,{}\nIMPORTED,direct,{}\n",
+    "variables.json": '[{{"key": "IMPORTED", "source": "direct", "value": "{}"}}, {{"key": "{}", "nonsense": "{}"}}]',
+    "credentials.csv": "name,region,access_key_id,secret_access_key,external_id\na,x,AKIA,{},{}\nb,,{},,\n",
+    ".env": "IMPORTED={}\nOTHER='{}\n{}\n",
+    "accessKeys.csv": "Access key ID,Secret access key\nAKIAMADEUPEXAMPLE000,{}\n{},{}\n",
+    "credentials": "[default]\naws_access_key_id = AKIAMADEUPEXAMPLE000\naws_secret_access_key = {}\n{}\n{}\n",
+    "broken.json": '[{{"key": "A", "value": "{}" "{}" {}',
+    "nonsense.csv": "{},{},{}\n",
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_import_shows_a_value(
+    name: str, people: dict[str, Client], acme: Organization, places: Places, tmp_path: Any, capsys: Any
+) -> None:
+    text = FILES[name].format(*[TYPED["imported value"]] * 3)
+    file = tmp_path / name
+    file.write_text(text)
+    file.chmod(0o600)
+    for page in ("variable_import", "credential_import"):
+        for conflict in ("fail", "update"):
+            upload = io.BytesIO(text.encode())
+            upload.name = name
+            answer = people["owner"].post(
+                reverse(page, args=[acme.uuid]), {"file": upload, "on_conflict": conflict, "name": "imported"}
+            )
+            assert answer.status_code in (200, 302, 422)
+    for command in ("import_envvars", "import_credentials"):
+        for options in ({}, {"apply": True}, {"json": True}):
+            written = run(command, str(file), org="acme", **options)
+            places.keep("output", written + "".join(capsys.readouterr()), command)
+
+
+def run(command: str, *arguments: Any, **options: Any) -> str:
+    """Run a command; return all that it wrote, and what it failed with."""
+    written = io.StringIO()
+    try:
+        call_command(command, *arguments, stdout=written, stderr=written, **options)
+    except (CommandError, SystemExit) as error:
+        written.write(str(error))
+    return written.getvalue()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_command_shows_a_secret_but_the_one_that_delivers(planted: Planted, places: Places, capsys: Any) -> None:
+    for format in ("json", "dotenv", "shell"):
+        places.keep("output", run("resolve", "acme/canary", format=format), "resolve")
+    assert {("output", "resolve", "vault value"), ("output", "resolve", "direct value")} <= places.hits
+    for command, arguments, options in (
+        ("export_envvars", (), {"org": "acme"}),
+        ("export_credentials", (), {"org": "acme"}),
+        ("test_connections", (), {}),
+        ("test_connections", (), {"json": True, "stale": timedelta()}),
+        ("verify_audit", (), {"json": True}),
+        ("resolve", ("acme/nothing",), {}),
+        ("create_organization", ("Acme",), {"owner": "alice@acme.example", "slug": "acme"}),
+        ("check", (), {"deploy": True, "databases": ["default"]}),
+    ):
+        places.keep("output", run(command, *arguments, **options) + "".join(capsys.readouterr()), command)
+    assert places.counts["output"] > 20
+
+
+@pytest.mark.parametrize("debug", [False, True], ids=["error mail", "debug page"])
+def test_a_view_that_breaks_tells_nothing(
+    debug: bool,
+    people: dict[str, Client],
+    acme: Organization,
+    planted: Planted,
+    places: Places,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each view does its work, and then raises an error with every secret in its text and in its variables."""
+    rows, secrets = planted
+    settings.ADMINS, settings.DEBUG = [("root", "root@example.com")], debug
+    broken = 0
+    for pattern in every_pattern():
+        monkeypatch.setattr(pattern, "callback", breaking(pattern.callback, secrets))
+    for client in (people["owner"], people["support"]) if debug else (people["owner"],):
+        client.raise_request_exception = False
+        for address in addresses(acme, rows):
+            for method in ("GET", "POST"):
+                broken += ask(client, method, address).status_code == 500
+    assert broken > len(ORGANIZATION_URLS)
+    places.keep_mails()
+    assert places.counts["mail"] > 100
+
+
+def every_pattern(patterns: list[Any] | None = None) -> Iterator[URLPattern]:
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        if isinstance(pattern, URLPattern):
+            yield pattern
+        else:
+            yield from every_pattern(pattern.url_patterns)
+
+
+def breaking(view: Any, secrets: dict[str, Value]) -> Any:
+    """Return the view with an error at its end."""
+
+    @wraps(view)
+    def broken(request: Any, *args: Any, **kwargs: Any) -> Any:
+        everything = json.dumps(secrets, default=repr)
+        view(request, *args, **kwargs)
+        error = RuntimeError(f"The view broke: {everything}")
+        error.add_note(everything)
+        raise error from KeyError(everything)
+
+    return broken
