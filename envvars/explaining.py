@@ -18,6 +18,7 @@ from crewadmin.sealing import SealError
 from organizations.audit import changing, record
 from organizations.models import AuditEvent, User
 
+from .deployed import newest
 from .models import Automation, EnvironmentVariable
 from .names import reason_to_refuse
 from .references import Reference, ReferenceFailedError, Template
@@ -46,7 +47,8 @@ class Hop:
     """How one hop went.
 
     `milliseconds` is None where there was nothing to time, `part` the number of a template's reference, from 1.
-    `facts` may hold `automation`, `source`, `reference`, `credential`, `default_since` (ISO 8601), `region`,
+    `facts` may hold `automation`, `deployment` (the number of what an automation that resolves at deploy
+    starts with, blank before the first), `source`, `reference`, `credential`, `default_since` (ISO 8601), `region`,
     `access_key`, `account`, `arn`, `role_arn`, `request_id`, `secret_name`, `version_id`, `version_stage`, `json_key`,
     and of a failure what its text names. `keys` and `nearest` are as in `resolving.Problem`.
     """
@@ -165,11 +167,15 @@ def _hops_here(
 ) -> Iterator[Hop]:
     """Yield what is decided here, up to the first hop that fails.
 
-    An automation whose values come from elsewhere than its variables would say so in its hop, which then is the last.
+    An automation that starts with what was deployed says so; the hops after it are then those of its next deployment.
     """
     if automation:
         assigned = automation.variables.filter(pk=variable.pk).exists()
-        yield _decided(HopName.AUTOMATION, None if assigned else FailureCode.NOT_ASSIGNED, automation=automation.name)
+        facts = {"automation": automation.name}
+        if automation.resolves_at_deploy:
+            deployment = newest(automation)
+            facts["deployment"] = str(deployment.number) if deployment else ""
+        yield _decided(HopName.AUTOMATION, None if assigned else FailureCode.NOT_ASSIGNED, **facts)
         if not assigned:
             return
     refused = reason_to_refuse(variable.key)

@@ -198,7 +198,7 @@ def _known(hop: Hop, variable: EnvironmentVariable, sight: Sight, told: Mapping[
     """Return the outcome of a hop that did not fail, in a line."""
     match hop.name:
         case HopName.AUTOMATION:
-            return _("%(automation)s receives the variable.") % {"automation": hop.facts["automation"]}
+            return _receives(hop.facts)
         case HopName.VARIABLE:
             return " · ".join(filter(None, (variable.source_label, variable.reference)))
         case HopName.CREDENTIAL:
@@ -213,6 +213,17 @@ def _known(hop: Hop, variable: EnvironmentVariable, sight: Sight, told: Mapping[
             return _("It is there, and was dropped.")
     found = told.get("region") or told.get("account") or told.get("role_arn")
     return found or ("" if hop.state is StepState.PASSED else str(SKIPPED[SkipReason.NOT_TRACED]))
+
+
+def _receives(facts: Mapping[str, str]) -> str:
+    sentence = _("%(automation)s receives the variable.") % {"automation": facts["automation"]}
+    if "deployment" not in facts:
+        return sentence
+    if number := facts["deployment"]:
+        now = _("It starts with deployment #%(number)s; what follows is what the next one reads.") % {"number": number}
+    else:
+        now = _("It was not deployed yet; what follows is what a deployment reads.")
+    return f"{sentence} {now}"
 
 
 def _why_this_credential(facts: Mapping[str, str], variable: EnvironmentVariable, sight: Sight) -> str:

@@ -12,6 +12,7 @@ from django.urls import reverse
 from credentials.models import Credential
 from credentials.testing import PER_MINUTE
 from envvars.models import Automation, EnvironmentVariable
+from envvars.services.deployments import deploy
 from organizations.access import Feature, Level, set_levels
 from organizations.models import AuditEvent, Membership, Organization, User
 from organizations.sharing import Grant
@@ -40,6 +41,20 @@ def by_role(acme: Organization, alice: User) -> Credential:
 @pytest.fixture
 def wanted(acme: Organization, crew: Automation, by_role: Credential, sandbox: Sandbox) -> EnvironmentVariable:
     return store_reference(acme, "DB_PASSWORD", "database-credentials#password", by_role, [crew])
+
+
+def test_an_automation_that_starts_with_what_was_deployed_says_so(
+    wanted: EnvironmentVariable, crew: Automation, alice: User, sign_in: SignIn
+) -> None:
+    Automation.objects.update(resolves_at=Automation.ResolvesAt.DEPLOY)
+    client = sign_in(alice)
+    assert "It was not deployed yet; what follows is what a deployment reads." in text_of(
+        client.get(address(wanted, crew))
+    )
+    deploy(crew, None)
+    assert "It starts with deployment #1; what follows is what the next one reads." in text_of(
+        client.get(address(wanted, crew))
+    )
 
 
 def test_the_page_shows_what_is_stored_and_asks_nobody(
