@@ -78,7 +78,7 @@ class Usage(ABC):
     def move(self, uses: "QuerySet[Any]", to: Credential, by: User | None, *, as_default: bool) -> None:
         """Let uses be read with another credential: by its name, or as their provider's default.
 
-        Audited one by one, inside the transaction of the caller, who holds the organization's row.
+        Audited by their keys, inside the transaction of the caller, who holds the organization's row.
         """
 
 

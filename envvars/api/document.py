@@ -103,6 +103,7 @@ DOCUMENT: dict[str, Any] = {
                     "404": _refusal(404),
                     "409": _refusal(409),
                     "429": _refusal(429, **{"Retry-After": "Seconds to wait."}),
+                    "500": _refusal(500),
                 },
             }
         },

@@ -108,7 +108,7 @@ def delete_variable(variable: EnvironmentVariable, by: User | None) -> None:
 def move_variables(variables: "QuerySet[Any]", to: Credential, by: User | None, *, as_default: bool) -> None:
     """Let variables be read with another credential: by its name, or as their provider's default.
 
-    Audited one by one, in few statements; the caller is inside `changing`.
+    Audited by their keys, in few statements; the caller is inside `changing`.
     """
     moved = list(variables.values_list("uuid", "key"))
     variables.order_by().update(

@@ -116,5 +116,11 @@ def automation_compare(request: OrganizationRequest, uuid: UUID) -> HttpResponse
             (Change.UNCHANGED, _("Unchanged")),
         )
     ]
-    context |= {"before": before, "after": after, "groups": groups, "hidden_count": every_key.count() - len(found)}
+    context |= {
+        "before": before,
+        "after": after,
+        "groups": groups,
+        "shown_count": len(found),
+        "hidden_count": every_key.count() - len(found),
+    }
     return render(request, "envvars/deployment_compare.html", context)

@@ -61,7 +61,7 @@ def test_what_is_hidden_is_a_number(
     restrict_to(crew, alice.memberships.get())
     for name in ("credential_uses", "credential_detail"):
         page = sign_in(carol).get(address(aws_prod, name))
-        assert "2 more are hidden from you." in text_of(page)
+        assert "2 are hidden from you." in text_of(page)
         assert "SHOWN" not in html_of(page)
     role = carol.memberships.get().role
     set_levels(role, {Feature.ENVIRONMENT_VARIABLES: Level.READ})
