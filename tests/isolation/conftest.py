@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from credentials.models import ConnectionTest
 from credentials.testing import PER_MINUTE
+from organizations import sessions
 from organizations.models import Organization, User
 from sandbox.aws import Sandbox
 from tests.isolation.stage import FOREIGN_KEY, Missing, Stage
@@ -16,9 +17,17 @@ from tests.organizations.conftest import rows_of
 
 @pytest.fixture
 def stage(
-    acme: Organization, umbrella: Organization, alice: User, mallory: User, sandbox: Sandbox, settings: Any
+    acme: Organization,
+    umbrella: Organization,
+    alice: User,
+    mallory: User,
+    sandbox: Sandbox,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Stage:
     """Acme and Umbrella with one row of everything, and rows that are missing and deleted."""
+    # A walk that takes longer than a minute would meet the one answer that brings a newer cookie.
+    monkeypatch.setattr(sessions, "_USE_IS_WRITTEN_EVERY", 3600)
     gone = rows_of(acme, alice)
     deleted = {kind: Missing(row.uuid) for kind, row in gone.items()}
     for row in reversed(gone.values()):  # what refers to others comes after them
