@@ -10,7 +10,6 @@ from uuid import uuid4
 import pytest
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
@@ -20,6 +19,7 @@ from organizations.models import AuditEvent, Organization, User
 from sandbox import seed
 from sandbox.aws import Sandbox
 from tests.builders import store_automation, store_direct
+from tests.canary.places import every_dump, every_row
 from tests.pages import html_of
 
 pytestmark = pytest.mark.django_db
@@ -113,23 +113,6 @@ def look_at_every_page(visitor: Visitor, credential: Credential, automation: Aut
     for variable in EnvironmentVariable.objects.all():
         visitor.get("variable_edit", variable.uuid)
         visitor.get("variable_delete", variable.uuid)
-
-
-def every_row() -> str:
-    """All that is in the database, column by column."""
-    texts: list[str] = []
-    with connection.cursor() as cursor:
-        for table in connection.introspection.table_names(cursor):
-            cursor.execute(f'SELECT * FROM "{table}"')  # noqa: S608 - names of ours
-            columns = (bytes(value) if isinstance(value, memoryview) else value for row in cursor for value in row)
-            texts.extend(f"{table}: {value!r}" for value in columns)
-    return "\n".join(texts)
-
-
-def every_dump() -> str:
-    written = io.StringIO()
-    call_command("dumpdata", stdout=written)
-    return written.getvalue()
 
 
 def admin_page(model: Any, row: Any) -> Any:
