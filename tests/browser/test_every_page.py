@@ -20,6 +20,7 @@ from envvars.models import EnvironmentVariable
 from envvars.references import Reference
 from envvars.services.automations import add_automation
 from envvars.services.deployments import deploy
+from envvars.services.drift import check_drift
 from envvars.services.tokens import add_token, revoke_token
 from envvars.services.variables import Value, add_variable
 from organizations.models import Organization, Role, User
@@ -54,6 +55,8 @@ def furnished(
     )
     deploy(automation, alice)
     deployed = deploy(automation, alice)
+    sandbox.put_secret("database-credentials", '{"username": "crewai_app", "password": "another"}')
+    check_drift(acme)
     automation.variables.add(mistyped)
     token, _text = add_token(automation, alice, name="Cluster", lifetime=timedelta(days=90), uuid=uuid4())
     ended, _text = add_token(automation, alice, name="Laptop " * 14, lifetime=timedelta(days=90), uuid=uuid4())
@@ -77,6 +80,7 @@ def furnished(
         "problems": f"{base}/settings/credentials/problems/",
         "problems-found": f"{base}/settings/credentials/problems/?q=kms",
         "problems-not-found": f"{base}/settings/credentials/problems/?q=nothing+like+it",
+        "automations-stale": f"{base}/automations/stale/",
         "variables": f"{base}/environment-variables/",
         "variable-import": f"{base}/environment-variables/import/",
         "credential-import": f"{base}/settings/credentials/import/",

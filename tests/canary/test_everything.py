@@ -4,7 +4,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ from django.test import Client
 from django.urls import URLPattern, get_resolver, reverse
 
 from organizations.models import Organization, User
+from sandbox import seed
 from tests.isolation.forms import read
 from tests.isolation.stage import METHODS, ask
 from tests.isolation.test_matrix import ORGANIZATION_URLS, OTHER_URLS
@@ -59,6 +60,49 @@ def test_no_request_shows_a_secret(
     Client().get(reverse("invitation_open"), {"token": secrets["invitation"]}, follow=True)
     assert {("page", "api_environment", "vault value"), ("page", "api_environment", "direct value")} <= places.hits
     assert {"page", "header", "cookie", "session", "SQL", "log"} <= places.counts.keys()
+
+
+def test_what_forms_store_is_shown_by_no_page(
+    people: dict[str, Client], acme: Organization, planted: Planted, places: Places
+) -> None:
+    rows, secrets = planted
+    typed, owner, nobody = TYPED["typed value"], people["owner"], people["nobody"]
+    credential = {
+        "name": "typed",
+        "provider": "aws",
+        "region": seed.REGION,
+        "access_key_id": seed.ROLE_ONLY.access_key_id,
+        "secret_access_key": typed,
+        "role_arn": seed.ROLE_ARN,
+        "external_id": typed,
+    }
+    variable = {"key": "TYPED", "source": "direct", "value": typed, "automations": ["canary"]}
+    of_acme = partial(_post, owner, acme)
+    of_acme("credential_add", credential)
+    of_acme("credential_edit", credential | {"name": "again"}, rows["credential"])
+    of_acme("credential_test", {"secret_name": "crewai/openai-api-key"}, rows["credential"])
+    of_acme("credential_add_test", credential, status=200)
+    of_acme("credential_check_trust", {}, rows["credential"])
+    of_acme("variable_add", variable)
+    of_acme("variable_edit", variable | {"key": "DIRECT"}, rows["variable"])
+    of_acme("automation_check", {}, rows["automation"], status=200)
+    of_acme("failure_explain", {"text": f"AccessDenied {typed}"}, status=200)
+    assert nobody.post(reverse("account_login"), {"login": "alice@acme.example", "password": typed}).status_code == 200
+    nobody.get(reverse("invitation_open"), {"token": secrets["invitation"]})
+    new = {"name": "Ina", "password1": typed, "password2": typed}
+    assert nobody.post(reverse("invitation_accept"), new).status_code == 302
+    passwords = {"oldpassword": TYPED["password"], "password1": typed + "2", "password2": typed + "2"}
+    assert owner.post(reverse("account_change_password"), passwords).status_code == 302
+    for address in addresses(acme, rows):
+        ask(owner, "GET", address)
+
+
+def _post(client: Client, acme: Organization, name: str, posted: Any, row: Any = None, status: int = 302) -> None:
+    address = reverse(name, args=[acme.uuid, *([row.uuid] if row else [])])
+    answer = client.post(address, posted)
+    assert answer.status_code == status, (name, answer.status_code)
+    if status == 302:
+        client.get(answer.headers["Location"])
 
 
 #: What is typed or sent as a secret, beyond inputs that say so themselves.

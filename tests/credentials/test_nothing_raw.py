@@ -23,8 +23,8 @@ from credentials.models import ConnectionTest, Credential
 from organizations.models import AuditEvent, Organization, User
 from sandbox import seed
 from tests.builders import store_role_credential
+from tests.canary.places import every_row
 from tests.credentials.providers.aws.wire import GOOD, Request, Wire, http, json_error, sts_error
-from tests.envvars.test_canary import every_row
 from tests.pages import html_of
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -1,6 +1,7 @@
 """crewadmin.redaction: what a Secret shows, and what an error report tells."""
 
 import copy
+import io
 import json
 import logging
 import pickle
@@ -14,6 +15,7 @@ import pytest
 from django.contrib.auth.decorators import login_not_required
 from django.core import mail
 from django.core.serializers.json import DjangoJSONEncoder
+from django.db import OperationalError
 from django.http import HttpRequest
 from django.template import Context, Template
 from django.test import Client, RequestFactory
@@ -21,7 +23,7 @@ from django.urls import include, path
 from django.views.debug import ExceptionReporter
 
 from credentials.testing import run_connection_test
-from crewadmin.redaction import MASK, MaskEverything, Secret
+from crewadmin.redaction import MASK, MaskedFormatter, MaskedReport, MaskEverything, Secret
 from crewadmin.settings import BASE_DIR, LOGGING
 from envvars.models import Automation
 from envvars.resolving import resolve
@@ -177,6 +179,29 @@ def test_a_report_without_a_request_shows_no_value(rf: RequestFactory, render: s
     assert CANARY not in report
 
 
+def broken_in_a_row() -> NoReturn:
+    """Raise an error that quotes a canary, because of another, with a note."""
+    error = RuntimeError(f"Found {CANARY}.")
+    error.add_note(CANARY)
+    raise error from KeyError(CANARY)
+
+
+@pytest.mark.parametrize("render", ["get_traceback_html", "get_traceback_text"])
+def test_a_report_names_exceptions_and_repeats_none_of_their_texts(rf: RequestFactory, render: str) -> None:
+    with pytest.raises(RuntimeError) as caught:
+        broken_in_a_row()
+    report = getattr(MaskedReport(rf.get("/"), caught.type, caught.value, caught.tb, is_email=True), render)()
+    assert "RuntimeError" in report
+    assert "KeyError" in report
+    assert "broken_in_a_row" in report
+    assert CANARY not in report
+
+
+def test_a_report_says_why_a_database_cannot_be_reached() -> None:
+    error = OperationalError("connection refused")
+    assert "connection refused" in MaskedReport(None, OperationalError, error, None).get_traceback_text()
+
+
 def test_the_filter_is_the_sites_own(settings: Any) -> None:
     name = settings.DEFAULT_EXCEPTION_REPORTER_FILTER
     assert name == f"{MaskEverything.__module__}.{MaskEverything.__name__}"
@@ -218,6 +243,46 @@ def test_a_test_and_a_delivery_at_debug_log_no_secret(
     assert resolve(automation).values["DIRECT"].reveal() == CANARY
     for secret in (CANARY, seed.READER.secret_access_key, seed.OPENAI_KEY.value):
         assert secret not in everything_logged.text
+
+
+@pytest.fixture
+def written() -> Iterator[io.StringIO]:
+    """What the site's own console handler writes."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    formatter = LOGGING["formatters"]["line"]
+    handler.setFormatter(MaskedFormatter(formatter["format"]))
+    logging.getLogger("any").addHandler(handler)
+    yield stream
+    logging.getLogger("any").removeHandler(handler)
+
+
+def test_a_log_line_names_exceptions_and_repeats_none_of_their_texts(written: io.StringIO) -> None:
+    try:
+        broken_in_a_row()
+    except RuntimeError:
+        logging.getLogger("any").exception("It broke")
+    assert "It broke" in written.getvalue()
+    assert "builtins.RuntimeError" in written.getvalue()
+    assert "builtins.KeyError" in written.getvalue()
+    assert "in broken_in_a_row" in written.getvalue()
+    assert CANARY not in written.getvalue()
+
+
+def test_a_failed_task_is_named_without_what_it_said(written: io.StringIO) -> None:
+    """Celery puts the text of the exception into the line itself."""
+    context = {"name": "retest", "exc": repr(CANARY), "args": CANARY}
+    try:
+        broken_in_a_row()
+    except RuntimeError:
+        logging.getLogger("any").exception("Task %(name)s%(args)s raised: %(exc)s", context)
+    assert "Task retest" in written.getvalue()
+    assert CANARY not in written.getvalue()
+
+
+def test_the_site_logs_through_it() -> None:
+    assert LOGGING["formatters"]["line"]["()"] == f"{MaskedFormatter.__module__}.{MaskedFormatter.__name__}"
+    assert LOGGING["handlers"]["console"]["formatter"] == "line"
 
 
 # --- Templates ------------------------------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ import pytest
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
@@ -21,6 +20,7 @@ from organizations.models import AuditEvent, Organization, User
 from sandbox import seed
 from sandbox.aws import Sandbox
 from tests.builders import store_automation, store_direct
+from tests.canary.places import every_dump, every_row
 from tests.pages import html_of
 
 pytestmark = pytest.mark.django_db
@@ -137,23 +137,6 @@ def deploy_and_look(visitor: Visitor, automation: Automation) -> None:
         visitor.get(name, automation.uuid)
     for deployment in Deployment.objects.all():
         visitor.get("deployment_detail", deployment.uuid)
-
-
-def every_row() -> str:
-    """All that is in the database, column by column."""
-    texts: list[str] = []
-    with connection.cursor() as cursor:
-        for table in connection.introspection.table_names(cursor):
-            cursor.execute(f'SELECT * FROM "{table}"')  # noqa: S608 - names of ours
-            columns = (bytes(value) if isinstance(value, memoryview) else value for row in cursor for value in row)
-            texts.extend(f"{table}: {value!r}" for value in columns)
-    return "\n".join(texts)
-
-
-def every_dump() -> str:
-    written = io.StringIO()
-    call_command("dumpdata", stdout=written)
-    return written.getvalue()
 
 
 def admin_page(model: Any, row: Any) -> Any:

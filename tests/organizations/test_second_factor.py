@@ -68,6 +68,20 @@ def test_a_wrong_code_sets_nothing_up_and_keeps_the_key(alice: User, sign_in: Si
     assert not Authenticator.objects.exists()
 
 
+@pytest.mark.parametrize("address", [APP, "/account/reauthenticate/code/", SECOND_STEP])
+def test_a_refused_code_is_not_written_back(alice: User, sign_in: SignIn, app: App, address: str) -> None:
+    """It may be a recovery code with one digit wrong, or a password in the wrong field."""
+    client = sign_in(alice)
+    if address != APP:
+        app.set_up_for(alice)
+    if address == SECOND_STEP:
+        client = enter_password(alice)
+    page = client.post(address, {"code": "48151623"})
+    assert "one-time-code" in html_of(page)
+    assert errors_beside(page, "code")
+    assert "48151623" not in html_of(page)
+
+
 @pytest.mark.parametrize("code", ["", "\0", "\u0660" * 6, "\ud800", "9" * 5000, "' OR 1=1"])
 def test_a_hostile_code_is_refused_beside_the_field(alice: User, sign_in: SignIn, app: App, code: str) -> None:
     client = sign_in(alice)
