@@ -84,6 +84,15 @@ def test_without_javascript_the_form_comes_back_with_the_outcome_and_without_the
     assert seed.READER.secret_access_key not in page
 
 
+def test_the_form_that_comes_back_is_saved_where_a_fresh_one_is(
+    aws_prod: Credential, acme: Organization, alice: User, sandbox: Sandbox, sign_in: SignIn
+) -> None:
+    for credential, name in ((None, "credential_add"), (aws_prod, "credential_edit")):
+        page = sign_in(alice).post(address(acme, credential), typed()).content.decode()
+        form = page.partition('<form class="form"')[2].partition(">")[0]
+        assert f'action="{reverse(name, args=[acme.uuid, *([credential.uuid] if credential else [])])}"' in form
+
+
 def test_only_people_who_manage_credentials_may_try(
     acme: Organization, carol: User, bob: User, mallory: User, sandbox: Sandbox, sign_in: SignIn
 ) -> None:
