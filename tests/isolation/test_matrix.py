@@ -112,7 +112,7 @@ def test_every_other_address_answers_as_its_rule_says(actor: Actor, stage: Stage
 def allowed_elsewhere(rule: Rule, actor: Actor, answer: Any) -> bool:
     """Whether an address outside organizations may answer an actor like this."""
     where = answer.get("Location", "")
-    to_sign_in = where.startswith(("/account/login/", "/support/"))
+    to_sign_in = where.startswith(("/account/login/", "/support/login/"))
     match rule.audience:
         case Audience.EVERYBODY:
             return answer.status_code < 500 and answer.status_code != 403

@@ -32,7 +32,7 @@ class Missing:
         self.uuid = uuid4()
 
 
-MISSING: Rows = dict.fromkeys(("credential", "variable", "automation", "token", "member", "role"), Missing())
+MISSING: Rows = dict.fromkeys(("credential", "variable", "automation", "deployment", "token", "member", "role"), Missing())
 
 
 def statuses(
@@ -229,7 +229,9 @@ def test_an_owner_opens_everything(acme: Organization, acme_rows: Rows, alice: U
     only_posted = {request.split()[1] for request in answers[405]}
     tests = {"credential_test", "credential_add_test", "credential_edit_test"}
     changes = {"credential_check_trust", "credential_make_default", "automation_check", "audit_export"}
-    assert only_posted == tests | changes | {"member_suspend", "member_reactivate", "member_resend"}
+    changes |= {"automation_deploy", "automation_drift"}
+    typing = {f"variable_{form}_{what}" for form in ("add", "edit") for what in ("check", "suggest")}
+    assert only_posted == tests | changes | typing | {"member_suspend", "member_reactivate", "member_resend"}
 
 
 def test_a_wrong_method_is_refused(acme: Organization, acme_rows: Rows, alice: User, sign_in: SignIn) -> None:

@@ -126,7 +126,7 @@ def fill(acme: Organization, erin: User, size: int) -> None:
     )
     Credential.objects.update(last_test=ConnectionTest.objects.latest("pk"))
     people(acme, numbers, [crew, first, variables[0]])
-    happenings = ((AuditEvent.Action.VARIABLE_CREATED, uuid4(), f"KEY_{number}", {}) for number in numbers)
+    happenings = [(AuditEvent.Action.VARIABLE_CREATED, uuid4(), f"KEY_{number}", {}) for number in numbers]
     with changing(acme):
         record_many(acme, erin, happenings)
 
