@@ -117,7 +117,8 @@ def allowed_elsewhere(rule: Rule, actor: Actor, answer: Any) -> bool:
         case Audience.EVERYBODY:
             return answer.status_code < 500 and answer.status_code != 403
         case Audience.STAFF:  # the admin's own sign-in leads on to ours, and refuses whoever is signed in already
-            return answer.status_code < 500 if actor.staff else to_sign_in or answer.status_code in (403, 404)
+            leads_on = to_sign_in or where == "/support/"  # its sign-out sends strangers to its start, which sends on
+            return answer.status_code < 500 if actor.staff else leads_on or answer.status_code in (403, 404)
         case Audience.SIGNED_IN:
             return answer.status_code in SERVED | {404} and not to_sign_in if actor.signed_in else to_sign_in
         case _:  # for programs with a token, which none of these has
