@@ -32,7 +32,9 @@ class Missing:
         self.uuid = uuid4()
 
 
-MISSING: Rows = dict.fromkeys(("credential", "variable", "automation", "deployment", "token", "member", "role"), Missing())
+MISSING: Rows = dict.fromkeys(
+    ("credential", "variable", "automation", "deployment", "token", "member", "role"), Missing()
+)
 
 
 def statuses(
