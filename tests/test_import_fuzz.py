@@ -109,6 +109,13 @@ def everything_read(name: str, data: bytes) -> Findings:
     return findings
 
 
+def seconds_of(work: Callable[[], object]) -> float:
+    """Return the processor's time that some work took; other work on the machine makes it longer, never shorter."""
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
 def peak_of(work: Callable[[], object]) -> int:
     """Return the most bytes that Python had allocated during some work."""
     tracemalloc.start()
@@ -135,7 +142,5 @@ def peak_of(work: Callable[[], object]) -> int:
     ],
 )
 def test_what_grows_when_it_is_read_is_read_within_a_second(name: str, data: bytes) -> None:
-    began = time.process_time()
-    everything_read(name, data)
-    assert time.process_time() - began < 1
+    assert min(seconds_of(lambda: everything_read(name, data)) for _try in range(3)) < 1
     assert peak_of(lambda: everything_read(name, data)) < MOST_BYTES
