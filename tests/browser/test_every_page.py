@@ -55,7 +55,7 @@ def furnished(
     )
     deploy(automation, alice)
     deployed = deploy(automation, alice)
-    sandbox.put_secret("database-credentials", '{"username": "crewai_app", "password": "another"}')
+    sandbox.put_secret(seed.DATABASE.name, f"{seed.DATABASE.value} ")  # another version of the same
     check_drift(acme)
     automation.variables.add(mistyped)
     token, _text = add_token(automation, alice, name="Cluster", lifetime=timedelta(days=90), uuid=uuid4())

@@ -15,6 +15,7 @@ from django.urls import URLPattern, get_resolver, reverse
 
 from organizations.models import Organization, User
 from sandbox import seed
+from tests.credentials.test_impact import waiting_in
 from tests.isolation.forms import read
 from tests.isolation.stage import METHODS, ask
 from tests.isolation.test_matrix import ORGANIZATION_URLS, OTHER_URLS
@@ -79,7 +80,9 @@ def test_what_forms_store_is_shown_by_no_page(
     variable = {"key": "TYPED", "source": "direct", "value": typed, "automations": ["canary"]}
     of_acme = partial(_post, owner, acme)
     of_acme("credential_add", credential)
-    of_acme("credential_edit", credential | {"name": "again"}, rows["credential"])
+    preview = of_acme("credential_edit", credential | {"name": "again"}, rows["credential"], status=200)
+    confirmed = {"change": waiting_in(preview), "confirmed_name": rows["credential"].name}
+    of_acme("credential_edit", confirmed, rows["credential"])
     of_acme("credential_test", {"secret_name": "crewai/openai-api-key"}, rows["credential"])
     of_acme("credential_add_test", credential, status=200)
     of_acme("credential_check_trust", {}, rows["credential"])
@@ -97,12 +100,13 @@ def test_what_forms_store_is_shown_by_no_page(
         ask(owner, "GET", address)
 
 
-def _post(client: Client, acme: Organization, name: str, posted: Any, row: Any = None, status: int = 302) -> None:
+def _post(client: Client, acme: Organization, name: str, posted: Any, row: Any = None, status: int = 302) -> Any:
     address = reverse(name, args=[acme.uuid, *([row.uuid] if row else [])])
     answer = client.post(address, posted)
     assert answer.status_code == status, (name, answer.status_code)
     if status == 302:
         client.get(answer.headers["Location"])
+    return answer
 
 
 #: What is typed or sent as a secret, beyond inputs that say so themselves.
