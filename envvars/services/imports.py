@@ -15,7 +15,7 @@ from organizations.audit import record_many
 from organizations.models import AuditEvent, Organization, User
 
 from ..models import Automation, EnvironmentVariable, SecretReference
-from .variables import Source, Value, changed_fields, columns_of, references_of
+from .variables import Source, Value, changed_fields, columns_of, keep_hidden, references_of
 
 Action = AuditEvent.Action
 #: Rows that are read, compared and written together.
@@ -178,7 +178,9 @@ class VariableStore:
             batch = variables[start : start + BATCH]
             record_many(self.organization, self.by, [(Action.VARIABLE_DELETED, one.uuid, one.key, {}) for one in batch])
             rows = EnvironmentVariable.objects.filter(organization=self.organization)
-            rows.filter(uuid__in=[one.uuid for one in batch]).delete()
+            rows = rows.filter(uuid__in=[one.uuid for one in batch])
+            keep_hidden(rows)
+            rows.delete()
 
     def _sealed(self, uuid: UUID, stored: StoredVariable | None, value: Value) -> SealedBytes | None:
         if value.source != Source.DIRECT:

@@ -16,7 +16,7 @@ from organizations.audit import Detail, changing, record, record_many
 from organizations.models import AuditEvent, Organization, User
 from organizations.services.managers import changing_as_manager
 
-from ..models import Automation, EnvironmentVariable, SecretReference
+from ..models import Automation, DeployedVariable, EnvironmentVariable, SecretReference
 from ..names import reason_to_ask, reason_to_refuse
 from ..references import Reference, Written
 
@@ -102,7 +102,17 @@ def delete_variable(variable: EnvironmentVariable, by: User | None) -> None:
     """Delete a variable; automations that had it no longer receive it. Raises what `managed_row` does."""
     with changing_as_manager(variable, by) as variable:
         record(variable.organization, by, Action.VARIABLE_DELETED, variable)
+        keep_hidden(EnvironmentVariable.objects.filter(pk=variable.pk))
         variable.delete()
+
+
+def keep_hidden(variables: "QuerySet[EnvironmentVariable]") -> None:
+    """Keep what was deployed with restricted variables hidden; the caller, inside `changing`, is about to delete them.
+
+    They may have been restricted after the deployment, and once they are gone nothing else tells.
+    """
+    if hidden := list(variables.filter(restricted=True).values_list("uuid", flat=True)):
+        DeployedVariable.objects.filter(variable_uuid__in=hidden).update(restricted=True)
 
 
 def move_variables(variables: "QuerySet[Any]", to: Credential, by: User | None, *, as_default: bool) -> None:

@@ -221,6 +221,18 @@ def test_hidden_variables_are_a_number_also_when_they_are_gone(
         secret = store_direct(baked.organization, "ANOTHER", "x")
 
 
+def test_what_was_restricted_after_a_deployment_stays_hidden_when_it_is_gone(
+    baked: Automation, alice_: Membership, alice: User, bob: User, sign_in: SignIn
+) -> None:
+    url = at("deployment_detail", deploy(baked, None))
+    assert "API_KEY" in text_of(sign_in(bob).get(url))
+    secret = baked.variables.get(key="API_KEY")
+    restrict_to(secret, alice_)
+    delete_variable(secret, None)
+    assert "API_KEY" not in text_of(sign_in(bob).get(url))
+    assert "API_KEY" in text_of(sign_in(alice).get(url))
+
+
 # --- Two deployments ------------------------------------------------------------------------------------------------
 def groups_of(page: Any) -> dict[str, list[str]]:
     return {str(change): [one.key for one, _before, _after in rows] for change, _label, rows in page.context["groups"]}
