@@ -49,7 +49,7 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> MakeProvider:
     def make(
         *, limits: Limits | None = None, external_id: str = "", secret: str = SECRET_ACCESS_KEY, **config: str
     ) -> AwsSecretsManager:
-        monkeypatch.setattr(AwsSecretsManager, "limits", limits or Limits(connect=1, read=1, total=5, attempts=1))
+        monkeypatch.setattr(AwsSecretsManager, "limits", limits or Limits(connect=2, read=3, total=14, attempts=1))
         secrets = {"secret_access_key": secret, "external_id": external_id}
         return AwsSecretsManager({**CONFIG, **config}, Secret({k: v for k, v in secrets.items() if v}))
 
