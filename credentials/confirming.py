@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from crewadmin.forms import TextField
+from crewadmin.limits import with_retry_after
 from crewadmin.redaction import Secret
 from crewadmin.sealing import SealError, open_for_person, seal_for_person
 from organizations.access import OrganizationRequest
@@ -132,9 +133,7 @@ def do_or_ask(
     context = {"question": question, "preview": preview, "form": form, "sealed": sealed, "moved": moved}
     status = 429 if preview.seconds else 422 if moved or form.errors else 200
     response = render(request, "credentials/impact.html", context | _shown(request, preview), status=status)
-    if preview.seconds:
-        response.headers["Retry-After"] = str(preview.seconds)
-    return response
+    return with_retry_after(response, preview.seconds)
 
 
 def _needs_name(waiting: Waiting | None) -> bool:

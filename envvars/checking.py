@@ -12,14 +12,12 @@ from django.core.cache import cache
 
 from credentials.models import Credential
 from credentials.providers.base import ProviderError, SecretId
-from credentials.providers.failures import FailureCode
 from credentials.testing import read_for_check
-from crewadmin.redaction import Secret
 from crewadmin.sealing import SealError
 from organizations.models import User
 
 from .references import Read, Reference, ReferenceFailedError, Template, Written, keys_in
-from .resolving import Answer, Problem, problem_of
+from .resolving import Answer, Problem, Reading, problem_of
 
 #: Seconds for which the names of a secret's keys are kept, and why there are none: somebody is repairing that.
 KEPT, PROBLEM_KEPT = 60, 10
@@ -50,15 +48,7 @@ def check_values(written: Written, credential: Credential | None, by: User) -> l
     """
     references = list(dict.fromkeys(written.references))
     answers = _answers(credential, by, {one.secret_id: None for one in references}) if credential else {}
-
-    def read(reference: Reference) -> Secret[str] | None:
-        if credential is None:
-            raise ReferenceFailedError(FailureCode.NO_CREDENTIAL)
-        answer = answers[reference.secret_id]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer.value
-
+    read = Reading(0 if credential else None, {(0, secret): answer for secret, answer in answers.items()})
     parts = []
     for one in references:
         keys = _keys_of(one.secret_id, answers[one.secret_id]).names if credential else ()

@@ -33,7 +33,9 @@ def stale_list(request: OrganizationRequest) -> HttpResponse:
     named, counts = _named(request, list(deployments.values()))
     rows = []
     for automation in page.rows:
-        deployment = deployments[automation.pk]
+        deployment = deployments.get(automation.pk)
+        if deployment is None:  # deleted, or set to read at every start, since the page was asked for
+            continue
         drifted = named.get(deployment.pk, [])
         rows.append((automation, deployment, drifted, counts.get(deployment.pk, 0) - len(drifted)))
     return render(request, "envvars/stale_list.html", {"page": page, "rows": rows})
@@ -59,9 +61,8 @@ def _named(
 def drift_check(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     """Ask the vaults whether what an automation starts with is stale, and say so."""
     automation = automation_of(request, uuid)
-    for drift in check_drift(request.organization, request.user, automation=automation):
-        _tell(request, drift)
-        break
+    if found := check_drift(request.organization, request.user, automation=automation):
+        _tell(request, found[0])
     else:
         messages.info(request, _("Nothing is deployed that could be stale."))
     return redirect("automation_detail", request.organization.uuid, automation.uuid)

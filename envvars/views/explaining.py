@@ -9,6 +9,7 @@ from django.views.decorators.http import require_http_methods
 
 from credentials.models import Credential, named_to
 from credentials.testing import TooManyTestsError
+from crewadmin.limits import with_retry_after
 from organizations.access import OrganizationRequest
 from organizations.sharing import Grant, may
 
@@ -53,10 +54,7 @@ def _page(request: OrganizationRequest, variable: EnvironmentVariable, automatio
         "can_manage": request.access.environment_variables.manage and variable.managed,
     }
     template = "envvars/_explanation.html" if request.htmx else "envvars/explain.html"
-    response = render(request, template, context, status=429 if seconds else 200)
-    if seconds:
-        response.headers["Retry-After"] = str(seconds)
-    return response
+    return with_retry_after(render(request, template, context, status=429 if seconds else 200), seconds)
 
 
 def _sight(request: OrganizationRequest, explanation: Explanation) -> Sight:
