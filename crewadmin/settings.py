@@ -214,13 +214,13 @@ ACCOUNT_RATE_LIMITS = {
 
 MFA_ADAPTER = "organizations.second_factor.Adapter"
 MFA_FORMS = {
-    "authenticate": "organizations.second_factor.CodeForm",
-    "reauthenticate": "organizations.second_factor.ConfirmCodeForm",
-    "activate_totp": "organizations.second_factor.ActivateTOTPForm",
-    "add_webauthn": "organizations.second_factor.AddPasskeyForm",
-    "edit_webauthn": "organizations.second_factor.RenamePasskeyForm",
-    "authenticate_webauthn": "organizations.second_factor.PasskeyForm",
-    "reauthenticate_webauthn": "organizations.second_factor.ConfirmPasskeyForm",
+    "authenticate": "organizations.second_factor_forms.CodeForm",
+    "reauthenticate": "organizations.second_factor_forms.ConfirmCodeForm",
+    "activate_totp": "organizations.second_factor_forms.ActivateTOTPForm",
+    "add_webauthn": "organizations.second_factor_forms.AddPasskeyForm",
+    "edit_webauthn": "organizations.second_factor_forms.RenamePasskeyForm",
+    "authenticate_webauthn": "organizations.second_factor_forms.PasskeyForm",
+    "reauthenticate_webauthn": "organizations.second_factor_forms.ConfirmPasskeyForm",
 }
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "crewadmin"

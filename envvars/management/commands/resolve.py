@@ -8,6 +8,7 @@ or is not deployed yet, 2 wrong usage. docs/delivery.md describes the formats.
 from argparse import ArgumentParser
 from typing import Any, NoReturn
 
+from django.core.checks import Tags
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
@@ -23,6 +24,8 @@ class Command(BaseCommand):
     """Write the values of an automation's environment variables."""
 
     help = "Write an automation's environment variables with their values to standard output."
+    # An automation waits for this process: the addresses of the web server are not loaded to be checked.
+    requires_system_checks = (Tags.security,)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare what the command line takes."""

@@ -12,6 +12,7 @@ from argparse import REMAINDER, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from django.core.checks import Tags
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connections
 from django.utils.translation import gettext as _
@@ -33,6 +34,8 @@ class Command(BaseCommand):
     """Run a command with an automation's environment variables."""
 
     help = "Start a command with an automation's environment variables in its environment."
+    # An automation waits for this process: the addresses of the web server are not loaded to be checked.
+    requires_system_checks = (Tags.security,)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare what the command line takes."""
