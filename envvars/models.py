@@ -59,7 +59,8 @@ class EnvironmentVariable(Restrictable):  # type: ignore[django-manager-missing]
         CREDENTIAL = "credential", _("Named credential")
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="variables")
+    # No index of its own: the one of organization and key begins with it.
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="variables", db_index=False)
     key = models.CharField(_("key"), max_length=200)
     source = models.CharField(_("value source"), max_length=20, choices=Source)
     value = SealedField(null=True)
@@ -108,7 +109,6 @@ class EnvironmentVariable(Restrictable):  # type: ignore[django-manager-missing]
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["credential"], name="variables_of_credential"),
             models.Index(fields=["organization"], condition=Q(restricted=True), name="restricted_variables"),
         ]
 
