@@ -15,8 +15,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Queue
 
 ROOT = Path(__file__).resolve().parents[2]
 APPLICATIONS = ("organizations", "credentials", "envvars")
@@ -115,7 +117,7 @@ def _replaced(text: str, node: ast.expr, new: str) -> str:
 
 
 def copy_to(folder: Path) -> None:
-    """Copy what git knows of, and link to what is installed."""
+    """Copy what git knows of."""
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True)
     for name in listed.stdout.decode().splitlines():
         if (ROOT / name).is_file():
@@ -124,8 +126,9 @@ def copy_to(folder: Path) -> None:
     (folder / "var").mkdir(exist_ok=True)
 
 
-def is_caught(folder: Path, mutation: Mutation) -> bool:
-    """Run the tests with one filter gone; whether they fail."""
+def is_caught(free: "Queue[Path]", mutation: Mutation) -> bool:
+    """Run the tests with one filter gone, in a copy that nobody uses meanwhile; whether they fail."""
+    folder = free.get()
     file = folder / mutation.path
     before = file.read_text()
     file.write_text(mutation.text)
@@ -133,6 +136,7 @@ def is_caught(folder: Path, mutation: Mutation) -> bool:
         return run_tests(folder) == 1
     finally:
         file.write_text(before)
+        free.put(folder)
 
 
 def take_fence_out(folder: Path) -> None:
@@ -152,18 +156,21 @@ def run_tests(folder: Path) -> int:
 
 
 def main(wanted: list[str]) -> int:
-    """Try every mutation; return the exit code."""
+    """Try every mutation, as many at the same time as there are processors; return the exit code."""
     chosen = [one for one in mutations() if not wanted or any(part in one.place for part in wanted)]
     survived = caught = 0
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        copy_to(folder)
-        take_fence_out(folder)
-        if run_tests(folder) != 0:
+    with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(os.cpu_count()) as threads:
+        folders = [Path(name) / str(number) for number in range(os.cpu_count() or 1)]
+        for folder in folders:
+            copy_to(folder)
+            take_fence_out(folder)
+        if any(threads.map(run_tests, folders)):
             sys.stdout.write("The isolation tests fail before a filter is taken out: mend that first.\n")
             return 1
-        for mutation in chosen:
-            red = is_caught(folder, mutation)
+        free: Queue[Path] = Queue()
+        for folder in folders:
+            free.put(folder)
+        for mutation, red in zip(chosen, threads.map(lambda one: is_caught(free, one), chosen), strict=True):
             reason = HARMLESS.get((mutation.path, mutation.function))
             caught += red
             survived += not red and reason is None

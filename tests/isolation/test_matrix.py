@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from organizations.access import Audience, Rule
@@ -18,6 +19,8 @@ SignIn = Callable[[User], Client]
 #: What the site answers somebody who may do what they ask, whatever becomes of it.
 SERVED = frozenset({200, 204, 302, 304, 400, 405, 409, 413, 415, 422, 429})
 WRONG_METHOD = 405
+#: Nothing here is asked by these; whoever may ask hears so.
+UNUSED_METHODS = frozenset({"PUT", "PATCH", "DELETE", "OPTIONS"})
 
 ORGANIZATION_URLS = [url for url in every_url() if url.rule and url.rule.audience == Audience.MEMBERS]
 OTHER_URLS = [url for url in every_url() if url not in ORGANIZATION_URLS]
@@ -28,7 +31,7 @@ def objects_of(url: Url, stage: Stage) -> dict[str, Rows]:
     return stage.rows if "uuid" in url.captures else {"own": stage.rows["own"]}
 
 
-def expected(rule: Rule, actor: Actor, kind: str) -> frozenset[int]:
+def expected(rule: Rule, actor: Actor, kind: str, method: str) -> frozenset[int]:
     """Return the statuses that an address of an organization may answer with."""
     if not actor.signed_in:
         return frozenset({302})
@@ -36,7 +39,14 @@ def expected(rule: Rule, actor: Actor, kind: str) -> frozenset[int]:
         return frozenset({404})
     if not may(rule, actor):
         return frozenset({403})
+    if method in UNUSED_METHODS:
+        return frozenset({WRONG_METHOD})
     return SERVED if kind == "own" else frozenset({404, WRONG_METHOD})
+
+
+def sign_in_page(url: Url, stage: Stage, rows: Rows) -> str:
+    """Return where somebody who is not signed in is sent: to the sign-in, and back from there."""
+    return f"/account/login/?next={url.of(stage.acme.uuid, rows)}"
 
 
 def may(rule: Rule, actor: Actor) -> bool:
@@ -53,10 +63,23 @@ def client_of(actor: Actor, stage: Stage, sign_in: SignIn) -> Client:
 
 
 def answers(client: Client, address: str) -> Iterator[tuple[str, Any, Any]]:
-    """Ask an address by every method; yield the method, the answer and its face."""
+    """Ask an address by every method; yield the method, the answer, and its face with the number of its queries."""
     for method in METHODS:
-        answer = ask(client, method, address)
-        yield method, answer, face(answer, address)
+        queries = Queries()
+        with connection.execute_wrapper(queries):
+            answer = ask(client, method, address)
+        yield method, answer, (face(answer, address), queries.number)
+
+
+class Queries:
+    """Counts queries: more of them for a foreign object than for a missing one would tell by the time they take."""
+
+    number = 0
+
+    def __call__(self, execute: Callable[..., Any], *query: Any) -> Any:
+        """Count one query and run it."""
+        self.number += 1
+        return execute(*query)
 
 
 @pytest.mark.parametrize("actor", ACTORS, ids=lambda actor: actor.name)
@@ -67,12 +90,14 @@ def test_every_address_of_an_organization_answers_as_its_rule_says(actor: Actor,
         assert url.rule
         faces: dict[str, list[Any]] = {}
         for kind, rows in objects_of(url, stage).items():
-            allowed = expected(url.rule, actor, kind)
             for method, answer, its_face in answers(client, url.of(stage.acme.uuid, rows)):
                 asked += 1
                 faces.setdefault(kind, []).append(its_face)
+                allowed = expected(url.rule, actor, kind, method)
                 if answer.status_code not in allowed:
                     deviations.append(f"{method} {url.name} ({kind}): {answer.status_code}, not {sorted(allowed)}")
+                if not actor.signed_in and answer.headers.get("Location") != sign_in_page(url, stage, rows):
+                    deviations.append(f"{method} {url.name} ({kind}): sent to {answer.headers.get('Location')}")
         for kind in set(faces) - {"own", "missing"}:
             if faces[kind] != faces["missing"]:
                 deviations.append(f"{url.name}: a {kind} object answers otherwise than a missing one")
