@@ -37,6 +37,7 @@ def _stage(settings: Any) -> None:
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }
+    settings.WHITENOISE_AUTOREFRESH = True  # else every browser of a test lists the collected files when it starts
     cache.clear()
     key_ring.forget()
     memory.forget()
