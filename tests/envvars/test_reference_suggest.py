@@ -18,6 +18,7 @@ from pytest_django import DjangoAssertNumQueries
 from credentials import listing
 from credentials.listing import PER_MINUTE
 from credentials.models import ConnectionTest, Credential
+from credentials.providers.aws.limits import Limits
 from credentials.providers.aws.provider import AwsSecretsManager
 from credentials.providers.base import ListedSecret
 from credentials.services import change_credential, make_default
@@ -176,8 +177,9 @@ def test_without_the_right_to_list_the_name_is_typed(typist: Typist, sandbox: Sa
     ],
 )
 def test_a_refusal_is_told_in_words_of_the_catalogue(
-    typist: Typist, answering: Callable[[bytes], None], code: str, says: str
+    typist: Typist, answering: Callable[[bytes], None], monkeypatch: pytest.MonkeyPatch, code: str, says: str
 ) -> None:
+    monkeypatch.setattr(AwsSecretsManager, "limits", Limits(total=2))  # of which throttling uses all
     answering(json_error(code, "canary-text-of-aws"))
     response = typist.asks("data|")
     assert (response.status_code, offered(response)) == (200, [])
