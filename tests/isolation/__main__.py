@@ -45,6 +45,10 @@ TESTS = ("tests/isolation", "-k", "not test_matrix or of_an_organization and own
 
 #: Filters that say again what holds already, by file and function; without one nothing can be seen or touched.
 HARMLESS: dict[tuple[str, str], str] = {
+    ("credentials/services.py", "default_since"): "looked up by the credential's own UUID",
+    ("envvars/models.py", "naming"): "a credential is named by variables of its own organization only",
+    ("envvars/resolving.py", "variables_of"): "an automation of the organization has no others' variables",
+    ("envvars/services/imports.py", "remove"): "deletes what `left_over` found in the organization",
     ("envvars/views/automations.py", "automation_page"): "an automation of the organization has no others' variables",
     ("organizations/access.py", "levels_by_role"): "looked up by the roles of the organization's own members only",
     ("organizations/audit_chain.py", "_fault"): "a hash is made under its organization's key: no other one has it",

@@ -6,6 +6,7 @@ import pytest
 
 from organizations.models import Organization, User
 from organizations.services.invitations import invite
+from tests.builders import store_direct
 from tests.envvars.test_import_envvars_command import ran_command
 from tests.isolation.stage import Stage
 from tests.isolation.test_foreign_ids import assert_tells_nothing, fingerprint, identities
@@ -35,6 +36,7 @@ def test_an_import_changes_its_own_organization_only(
 ) -> None:
     theirs = str(renamed.rows["foreign"][kind])
     model = type(renamed.rows["foreign"][kind])
+    store_direct(renamed.umbrella, "ONLY_THERE", "made-up")
     model.objects.filter(organization=renamed.umbrella).update(import_name="nightly")
     file = tmp_path / "rows.csv"
     file.write_text((VARIABLES if kind == "variable" else CREDENTIALS).format(theirs=theirs))
