@@ -51,6 +51,10 @@ HARMLESS: dict[tuple[str, str], str] = {
     ("envvars/services/imports.py", "remove"): "deletes what `left_over` found in the organization",
     ("envvars/views/automations.py", "automation_page"): "an automation of the organization has no others' variables",
     ("envvars/views/shared.py", "shown_deployed"): "every caller names deployments of the organization; rest by UUID",
+    (
+        "envvars/views/shared.py",
+        "stale_automations",
+    ): "asked twice: an automation has deployments of its organization only",
     ("organizations/access.py", "levels_by_role"): "looked up by the roles of the organization's own members only",
     ("organizations/audit_chain.py", "_fault"): "a hash is made under its organization's key: no other one has it",
 }
