@@ -14,6 +14,7 @@ from credentials.forms import default_is_out_of_reach
 from credentials.models import ConnectionTest, Credential
 from credentials.providers.failures import FailureCode
 from credentials.usage import state_of
+from envvars.forms import Sources
 from envvars.importing.reach import everything, reach_of
 from envvars.models import Automation
 from envvars.resolving import resolve
@@ -162,6 +163,14 @@ def test_a_default_that_is_kept_elsewhere_is_in_nobody_s_way(
     member = membership_in(stage, bob)
     member.role = role
     assert not default_is_out_of_reach(member, default_elsewhere.provider)
+
+
+def test_nothing_is_checked_with_another_organization_s_default(
+    stage: Stage, alice: User, default_elsewhere: Credential
+) -> None:
+    member = membership_in(stage, alice)
+    sources = Sources(member, access_of(member), None)
+    assert sources.read_with(f"provider_default:{default_elsewhere.provider}") is None
 
 
 def test_a_preview_reads_nothing_with_another_organization_s_default(
