@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from organizations.models import Organization, User
+from organizations.models import AuditEvent, Organization, User
 from organizations.services.invitations import invite
 from tests.builders import store_direct
 from tests.envvars.test_import_envvars_command import ran_command
@@ -46,7 +46,9 @@ def test_an_import_changes_its_own_organization_only(
     for more in ([], ["--prune", "--yes"]):
         ended = ran_command(command, str(file), *options, *more)
         assert ended.code == 0, ended
+        assert "ONLY_THERE" not in ended.out + ended.err
         assert fingerprint(renamed.umbrella) == before
+    assert not AuditEvent.objects.filter(organization=renamed.acme, target_label="ONLY_THERE").exists()
     assert model.objects.filter(organization=renamed.acme).count() == (3 if kind == "variable" else 2)
     assert ran_command("verify_audit").code == 0
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from credentials.providers.failures import FailureCode
 from credentials.usage import state_of
 from envvars.forms import Sources
 from envvars.importing.reach import everything, reach_of
-from envvars.models import Automation
+from envvars.models import Automation, EnvironmentVariable
 from envvars.resolving import resolve
 from envvars.services.drift import check_drift
 from envvars.services.imports import VariableStore
@@ -66,8 +67,8 @@ def let_thrive(organization: Organization, rows: dict[str, Any], owner: User) ->
         store_direct(organization, f"DIRECT_ELSEWHERE_{number}", "made-up", [automation])
     fail(credential)
     Automation.objects.filter(pk=automation.pk).update(resolves_at=Automation.ResolvesAt.DEPLOY)
-    for kind in ("credential", "variable", "automation"):
-        restrict_to(rows[kind], organization.memberships.get(user=owner))
+    for row in (credential, rows["variable"], automation, *organization.variables.filter(key="ELSEWHERE_0")):
+        restrict_to(row, organization.memberships.get(user=owner))
 
 
 def fail(credential: Credential) -> None:
@@ -199,6 +200,13 @@ def test_nothing_is_read_with_another_organization_s_default(modest: Stage) -> N
     assert problems["OF_DEFAULT"] == FailureCode.NO_CREDENTIAL
 
 
+def test_a_secret_s_uses_are_those_of_the_organization(stage: Stage) -> None:
+    for organization in (stage.acme, stage.umbrella):
+        store_reference(organization, "SHARED", "shared/secret#key")
+    uses = EnvironmentVariable.objects.naming_secrets(stage.acme, ["shared/secret"])
+    assert [use.organization for use in uses] == [stage.acme]
+
+
 def test_only_own_deployments_are_compared_with_vaults(stage: Stage) -> None:
     Automation.objects.update(resolves_at=Automation.ResolvesAt.DEPLOY)
     assert [drift.deployment for drift in check_drift(stage.acme)] == [stage.rows["own"]["deployment"]]
@@ -225,12 +233,14 @@ def test_who_manages_a_key_elsewhere_does_not_manage_it_here(renamed: Stage, ali
     assert store.managed([key, "API_KEY"], managed) == {"API_KEY"}
 
 
-def test_a_key_that_is_assigned_elsewhere_too_is_kept_by_an_import(stage: Stage, tmp_path: Any) -> None:
+def test_a_key_that_is_assigned_elsewhere_too_is_imported_for_own_automations(renamed: Stage, tmp_path: Path) -> None:
+    own, foreign = renamed.rows["own"], renamed.rows["foreign"]
     file = tmp_path / "rows.csv"
-    file.write_text("key,source,value,automations\nAPI_KEY,direct,made-up,crew\n")
+    file.write_text(f"key,source,value,automations\n{foreign['variable'].key},direct,new,{own['automation'].slug}\n")
     file.chmod(0o600)
-    ended = ran_command("import_envvars", str(file), "--org", "acme", "--json")
-    assert '"keep": 1' in ended.out
+    assert ran_command("import_envvars", str(file), "--org", "acme", "--apply").code == 0
+    imported = renamed.acme.variables.get(key=foreign["variable"].key)
+    assert list(imported.automations.all()) == [own["automation"]]
 
 
 @pytest.mark.parametrize("automation", [None, "foreign-automation"])
