@@ -196,7 +196,7 @@ def changed_fields(
     return sorted(field for field in before.keys() | after.keys() if before.get(field) != after.get(field))
 
 
-def stored_secrets(credential: Credential) -> dict[str, Any]:
+def stored_secrets(credential: Credential) -> dict[str, str]:
     """Return a credential's secrets; none if they cannot be opened: whatever comes replaces them."""
     try:
         return dict(credential.secrets.reveal())

@@ -429,5 +429,4 @@ def credential_try(request: OrganizationRequest, uuid: UUID | None = None) -> Ht
 
 
 def _add_message(request: OrganizationRequest, toast: Toast) -> None:
-    level = {"success": messages.SUCCESS, "warning": messages.WARNING, "error": messages.ERROR}[toast.level]
-    messages.add_message(request, level, toast.title, extra_tags=toast.detail)
+    messages.add_message(request, toast.message_level, toast.title, extra_tags=toast.detail)
