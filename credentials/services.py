@@ -74,16 +74,22 @@ def change_credential(
     secrets: Mapping[str, str],
     is_default: bool,
     import_name: str = "",
+    version: int | None = None,
     expected: str | None = None,
 ) -> Credential:
     """Store what changed, and nothing if nothing did.
 
     A change of config or secrets counts the version up: earlier test results are then shown as outdated.
-    `expected` is the state that a preview was made for. Raises ValidationError (for `name`) if the name is taken,
-    MovedError if the state is another one, and what `managed_row` does.
+    `version` is the one whose secrets were kept where none were entered; `expected` is the state that a preview was
+    made for. Raises ValidationError if the version is another one, or (for `name`) if the name is taken, MovedError if
+    the state is another one, and what `managed_row` does.
     """
     organization = credential.organization
     with changing_as_manager(credential, by) as credential:
+        if version not in (None, credential.version):
+            raise ValidationError(
+                _("This credential was changed meanwhile, and nothing was stored. Check it, and save again.")
+            )
         _expect(expected, organization, credential.provider, credential)
         changed = changed_fields(credential, name, config, secrets, is_default=is_default)
         if not changed:
