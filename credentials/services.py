@@ -13,7 +13,7 @@ from crewadmin.sealing import SealError
 from organizations.audit import Detail, changing, record
 from organizations.models import AuditEvent, Membership, Organization, User
 from organizations.services.managers import changing_as_manager, managed_row
-from organizations.sharing import Grant, beyond
+from organizations.sharing import Grant, beyond, may
 
 from .models import Credential
 from .usage import state_of, usage, uses_of
@@ -30,7 +30,7 @@ class MovedError(Exception):
 
 
 class NotManagedError(MovedError):
-    """What is read with the credential cannot all be changed by the member who asks, any more."""
+    """What is read with the credential cannot all be changed, or not to the other one, by the member any more."""
 
 
 def add_credential(
@@ -155,14 +155,14 @@ def replace_credential(
     """Let everything that is read with a credential be read with another one, delete it, and return how much it was.
 
     What is moved names the other one, or with `as_default` the provider, whose default the other one is. `expected` is
-    the state that a preview was made for. Raises NotManagedError if the member may not change all that is moved,
-    MovedError, and what `managed_row` does.
+    the state that a preview was made for. Raises NotManagedError if the member may not change all that is moved, or not
+    use the other one, MovedError, and what `managed_row` does.
     """
     organization = credential.organization
     with changing_as_manager(credential, by.user) as credential:
         _expect(expected, organization, credential.provider, credential, to)
         uses = uses_of(credential)
-        if unmanaged(uses, by):
+        if unmanaged(uses, by) or not may(by, to, Grant.USE):
             raise NotManagedError
         moved = uses.count()
         usage().move(uses, to, by.user, as_default=as_default)
