@@ -247,6 +247,7 @@ def _test_context(request: OrganizationRequest, credential: Credential, test: Co
         "steps": steps_of(test) if test else [],
         "test_form": TestForm(),
         "default_target": secret_to_read(credential),
+        "most_tries": MOST_TRIES,
     }
 
 
