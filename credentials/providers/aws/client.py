@@ -115,8 +115,8 @@ class Transport(URLLib3Session):
         network that fails, or was cut off.
         """
         request.stream_output = True  # leaves the reading to us
-        target = request.headers.get("X-Amz-Target", b"")
-        most = self._limits.batch_body if str(target).rstrip("'").endswith(BATCH) else self._limits.body
+        operation = str(request.headers.get("X-Amz-Target", ""))  # of bytes, where a client of botocore asks
+        most = self._limits.batch_body if BATCH in operation else self._limits.body
         response = super().send(request)
         body = response.raw.read(most + 1)
         if len(body) > most:
