@@ -244,7 +244,9 @@ def _finish(
         if test.credential:
             test.credential = current_row(test.credential)
         test.milliseconds, test.ok, test.steps = milliseconds, result.ok, [asdict(step) for step in result.steps]
-        test.save(force_update=True)
+        # Of settings that are not stored it may be forgotten by now.
+        outcome = {"milliseconds": test.milliseconds, "ok": test.ok, "steps": test.steps}
+        ConnectionTest.objects.filter(pk=test.pk).update(**outcome)
         if test.credential:
             alerts.note_outcome(test.credential, test)
             Credential.objects.filter(pk=test.credential.pk).update(last_test=test, told=test.credential.told)
