@@ -14,9 +14,6 @@ from .models import ConnectionTest, Credential
 from .presentation import toast_for, toast_for_limit
 from .testing import TooManyTestsError, run_connection_test
 
-#: The toast's levels in Django's numbers.
-_LEVELS = {"success": messages.SUCCESS, "warning": messages.WARNING, "error": messages.ERROR}
-
 
 @admin.register(Credential)
 class CredentialAdmin(ReadOnlyAdmin):
@@ -69,7 +66,7 @@ class CredentialAdmin(ReadOnlyAdmin):
         except Credential.DoesNotExist:
             self.message_user(request, _("The credential was deleted meanwhile."), messages.ERROR)
             return
-        self.message_user(request, f"“{chosen[0]}”: {toast.title}", _LEVELS[toast.level], extra_tags=toast.detail)
+        self.message_user(request, f"“{chosen[0]}”: {toast.title}", toast.message_level, extra_tags=toast.detail)
 
     def get_queryset(self, request):  # type: ignore[no-untyped-def]  # the stubs' signature is generic
         """Leave the sealed column in the database."""

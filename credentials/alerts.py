@@ -4,6 +4,8 @@ Of a restricted credential only those are told who may see it: a role that manag
 `Credential.told` is the state that people were told of last; what a mail says is ours, never a provider's text.
 """
 
+import logging
+from smtplib import SMTPException
 from typing import Any
 from urllib.parse import urljoin
 
@@ -23,6 +25,8 @@ from organizations.sharing import Grant, visible
 from organizations.who_has_access import people_to_tell
 
 from .models import ConnectionTest, Credential, Health
+
+logger = logging.getLogger(__name__)
 
 
 def note_outcome(credential: Credential, test: ConnectionTest) -> None:
@@ -62,7 +66,12 @@ def mail_change_of_state(credential: Credential, test: ConnectionTest) -> None:
     subject = " ".join(render_to_string("credentials/mail/state_subject.txt", context).split())
     body = render_to_string("credentials/mail/state.txt", context)
     people = people_to_tell(credential, Level.MANAGE)
-    get_connection().send_messages([EmailMessage(subject, body, to=[person.email]) for person in people])
+    with get_connection() as server:
+        for person in people:
+            try:
+                server.send_messages([EmailMessage(subject, body, to=[person.email])])
+            except SMTPException as error:  # one address that is refused keeps nobody else from being told
+                logger.warning("A mail about a credential could not be sent: %s", type(error).__name__)
 
 
 def greet(request: HttpRequest, user: User, **_arguments: Any) -> None:

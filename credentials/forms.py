@@ -9,12 +9,12 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from crewadmin.forms import TextField
-from crewadmin.sealing import SealError
 from organizations.models import Membership
 from organizations.sharing import Grant, may
 
 from .models import Credential
 from .providers import PROVIDERS, provider_class
+from .services import stored_secrets
 
 
 class CredentialForm(forms.Form):
@@ -67,7 +67,7 @@ class CredentialForms:
         if credential:
             self.common.fields["provider"].disabled = True
         self.default = DefaultForm(data, initial={"is_default": bool(credential and credential.is_default)})
-        self._stored_secrets = _stored_secrets(credential)
+        self._stored_secrets = stored_secrets(credential) if credential else {}
         self.provider = self._provider(data)
         self.settings = provider_class(self.provider).form(
             data,
@@ -113,16 +113,6 @@ class CredentialForms:
             return self.credential.provider
         chosen = str((data or {}).get("provider", ""))
         return chosen if chosen in PROVIDERS else next(iter(PROVIDERS))
-
-
-def _stored_secrets(credential: Credential | None) -> dict[str, str]:
-    """Return a stored credential's secrets; none if they cannot be opened, so that they are asked for again."""
-    if credential is None:
-        return {}
-    try:
-        return dict(credential.secrets.reveal())
-    except SealError:
-        return {}
 
 
 class ReplacementForm(forms.Form):

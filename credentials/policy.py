@@ -31,8 +31,8 @@ from .providers.aws.policies import (
     least_privilege_policy,
     pretty,
 )
-from .providers.aws.policy_comparison import Comparison, PolicyError, Reason, State, Verdict, compare
-from .providers.aws.policy_document import Patterns
+from .providers.aws.policy_comparison import Comparison, Reason, State, Verdict, compare
+from .providers.aws.policy_document import Patterns, PolicyError
 from .providers.base import Step, StepState
 from .testing import HISTORY
 from .usage import secrets_of, uses_of

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from django.contrib import messages
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -38,6 +39,7 @@ SKIPPED = {
     SkipReason.NOT_CONCLUSIVE: gettext_lazy("Could not be found out this time. Everything works without it."),
     SkipReason.NOT_TRACED: gettext_lazy("Known once it is traced."),
 }
+_MESSAGE_LEVELS = {"success": messages.SUCCESS, "warning": messages.WARNING, "error": messages.ERROR}
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,11 @@ class Toast:
     level: str
     title: str
     detail: str
+
+    @property
+    def message_level(self) -> int:
+        """Its level in the numbers of Django's messages."""
+        return _MESSAGE_LEVELS[self.level]
 
 
 @dataclass(frozen=True)

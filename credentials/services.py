@@ -13,7 +13,7 @@ from crewadmin.sealing import SealError
 from organizations.audit import Detail, changing, record
 from organizations.models import AuditEvent, Membership, Organization, User
 from organizations.services.managers import changing_as_manager, managed_row
-from organizations.sharing import Grant, beyond
+from organizations.sharing import Grant, beyond, may
 
 from .models import Credential
 from .usage import state_of, usage, uses_of
@@ -30,7 +30,7 @@ class MovedError(Exception):
 
 
 class NotManagedError(MovedError):
-    """What is read with the credential cannot all be changed by the member who asks, any more."""
+    """What is read with the credential cannot all be changed, or not to the other one, by the member any more."""
 
 
 def add_credential(
@@ -74,16 +74,22 @@ def change_credential(
     secrets: Mapping[str, str],
     is_default: bool,
     import_name: str = "",
+    version: int | None = None,
     expected: str | None = None,
 ) -> Credential:
     """Store what changed, and nothing if nothing did.
 
     A change of config or secrets counts the version up: earlier test results are then shown as outdated.
-    `expected` is the state that a preview was made for. Raises ValidationError (for `name`) if the name is taken,
-    MovedError if the state is another one, and what `managed_row` does.
+    `version` is the one whose secrets were kept where none were entered; `expected` is the state that a preview was
+    made for. Raises ValidationError if the version is another one, or (for `name`) if the name is taken, MovedError if
+    the state is another one, and what `managed_row` does.
     """
     organization = credential.organization
     with changing_as_manager(credential, by) as credential:
+        if version not in (None, credential.version):
+            raise ValidationError(
+                _("This credential was changed meanwhile, and nothing was stored. Check it, and save again.")
+            )
         _expect(expected, organization, credential.provider, credential)
         changed = changed_fields(credential, name, config, secrets, is_default=is_default)
         if not changed:
@@ -149,14 +155,14 @@ def replace_credential(
     """Let everything that is read with a credential be read with another one, delete it, and return how much it was.
 
     What is moved names the other one, or with `as_default` the provider, whose default the other one is. `expected` is
-    the state that a preview was made for. Raises NotManagedError if the member may not change all that is moved,
-    MovedError, and what `managed_row` does.
+    the state that a preview was made for. Raises NotManagedError if the member may not change all that is moved, or not
+    use the other one, MovedError, and what `managed_row` does.
     """
     organization = credential.organization
     with changing_as_manager(credential, by.user) as credential:
         _expect(expected, organization, credential.provider, credential, to)
         uses = uses_of(credential)
-        if unmanaged(uses, by):
+        if unmanaged(uses, by) or not may(by, to, Grant.USE):
             raise NotManagedError
         moved = uses.count()
         usage().move(uses, to, by.user, as_default=as_default)
@@ -196,7 +202,7 @@ def changed_fields(
     return sorted(field for field in before.keys() | after.keys() if before.get(field) != after.get(field))
 
 
-def stored_secrets(credential: Credential) -> dict[str, Any]:
+def stored_secrets(credential: Credential) -> dict[str, str]:
     """Return a credential's secrets; none if they cannot be opened: whatever comes replaces them."""
     try:
         return dict(credential.secrets.reveal())

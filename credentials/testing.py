@@ -11,7 +11,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from math import ceil
 from time import perf_counter
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from django.conf import settings
 from django.utils import timezone
@@ -51,13 +51,17 @@ class TooManyTestsError(TooManyError):
 def run_connection_test(credential: Credential, by: User | None, secret_name: str = "") -> ConnectionTest:
     """Try a credential at its provider step by step and store how it went.
 
-    `secret_name` is the secret to describe and read; by default the first that a variable refers to. No transaction is
-    open during the calls. Raises TooManyTestsError, and Credential.DoesNotExist if it was deleted meanwhile.
+    It is tried as it is now, however long ago it was looked up. `secret_name` is the secret to describe and read; by
+    default the first that a variable refers to. No transaction is open during the calls. Raises TooManyTestsError, and
+    Credential.DoesNotExist if it was deleted meanwhile.
     """
     with _slot():
         test = _begin(credential.organization, by, credential.provider, credential)
-        result, milliseconds = _timed(lambda: _probe(credential, secret_name or secret_to_read(credential)))
-        return _finish(test, result, milliseconds, by, credential)
+        current = cast(Credential, test.credential)
+        result, milliseconds = _timed(lambda: _probe(current, secret_name or secret_to_read(current)))
+        _finish(test, result, milliseconds, by)
+    credential.last_test = test
+    return test
 
 
 def try_settings(
@@ -73,7 +77,8 @@ def try_settings(
     with _slot():
         test = _begin(organization, by, provider, None)
         result, milliseconds = _timed(lambda: opened.probe(secret_name))
-        return _finish(test, result, milliseconds, by, None)
+        _finish(test, result, milliseconds, by)
+    return test
 
 
 def check_trust(credential: Credential, by: User | None) -> FailureCode | None:
@@ -89,7 +94,7 @@ def check_trust(credential: Credential, by: User | None) -> FailureCode | None:
         code, milliseconds = _timed(lambda: provider.check_trust().code)
         state = StepState.FAILED if code is FailureCode.TRUST_WITHOUT_EXTERNAL_ID else StepState.PASSED
         result = ProbeResult((StepResult(Step.ASSUME_ROLE, state, milliseconds, code),))
-        _finish(test, result, milliseconds, by, None, about=credential, action=Action.CREDENTIAL_TRUST_CHECKED)
+        _finish(test, result, milliseconds, by, about=credential, action=Action.CREDENTIAL_TRUST_CHECKED)
     return code
 
 
@@ -105,7 +110,7 @@ def trace(credential: Credential, by: User | None, references: Iterable[SecretId
         test = _begin(credential.organization, by, credential.provider, None, about=about, action=started)
         traced, milliseconds = _timed(lambda: provider.trace(references))
         result = ProbeResult((*traced.steps, *traced.reads.values()))
-        _finish(test, result, milliseconds, by, None, about=about, action=Action.VARIABLE_TRACED)
+        _finish(test, result, milliseconds, by, about=about, action=Action.VARIABLE_TRACED)
     return traced
 
 
@@ -127,7 +132,7 @@ def read_for_check(
         codes = [answer.code for answer in answers.values() if isinstance(answer, ProviderError)]
         state = StepState.FAILED if codes else StepState.PASSED
         result = ProbeResult((StepResult(Step.READ, state, milliseconds, codes[0] if codes else None),))
-        _finish(test, result, milliseconds, by, None, about=credential, action=Action.REFERENCE_CHECKED)
+        _finish(test, result, milliseconds, by, about=credential, action=Action.REFERENCE_CHECKED)
     return answers
 
 
@@ -148,7 +153,7 @@ def try_reading(
         (result, code), milliseconds = _timed(read)
         state = StepState.FAILED if code else StepState.PASSED
         outcome = ProbeResult((StepResult(Step.READ, state, milliseconds, code),))
-        _finish(test, outcome, milliseconds, by, None, about=about, action=Action.CREDENTIAL_PREVIEWED)
+        _finish(test, outcome, milliseconds, by, about=about, action=Action.CREDENTIAL_PREVIEWED)
     return result
 
 
@@ -183,11 +188,12 @@ def _begin(
         # Of settings that are not stored only the limits want to know, for a minute.
         passing = ConnectionTest.objects.filter(organization=organization, credential=None)
         passing.filter(created_at__lte=timezone.now() - _MINUTE).delete()
+        current = current_row(credential) if credential else None
         test = ConnectionTest.objects.create(
             organization=organization,
-            credential=credential and current_row(credential),
+            credential=current,
             provider=provider,
-            credential_version=credential.version if credential else 0,
+            credential_version=current.version if current else 0,
             created_by=by,
             person_label=by.email if by else "command line",
         )
@@ -230,26 +236,24 @@ def _finish(
     result: ProbeResult,
     milliseconds: int,
     by: User | None,
-    credential: Credential | None,
     about: Target | None = None,
     action: AuditEvent.Action = Action.CREDENTIAL_TESTED,
-) -> ConnectionTest:
+) -> None:
     """Store the outcome, and forget what is older than the history shows."""
     with changing(test.organization):
-        if credential:
-            test.credential = current_row(credential)
+        if test.credential:
+            test.credential = current_row(test.credential)
         test.milliseconds, test.ok, test.steps = milliseconds, result.ok, [asdict(step) for step in result.steps]
-        test.save(force_update=True)
+        # Of settings that are not stored it may be forgotten by now.
+        outcome = {"milliseconds": test.milliseconds, "ok": test.ok, "steps": test.steps}
+        ConnectionTest.objects.filter(pk=test.pk).update(**outcome)
         if test.credential:
             alerts.note_outcome(test.credential, test)
             Credential.objects.filter(pk=test.credential.pk).update(last_test=test, told=test.credential.told)
             kept = test.credential.tests.order_by("-id").values("pk")[:HISTORY]
             test.credential.tests.exclude(pk__in=list(kept.values_list("pk", flat=True))).delete()
-        target = about or credential or test.organization
+        target = about or test.credential or test.organization
         record(test.organization, by, action, target, _outcome(result))
-    if credential:
-        credential.last_test = test
-    return test
 
 
 def _outcome(result: ProbeResult) -> dict[str, str]:

@@ -68,7 +68,8 @@ def credential_list(request: OrganizationRequest) -> HttpResponse:
 def credential_add(request: OrganizationRequest) -> HttpResponse:
     """Ask for a new credential and store it; one that becomes the default is tried first with what relies on that."""
 
-    def add(provider: str, state: str, proof: str, values: Mapping[str, Any]) -> HttpResponse:
+    def add(settings: Mapping[str, Any], state: str, proof: str) -> HttpResponse:
+        provider, values = settings["provider"], settings["values"]
         credential = services.add_credential(
             request.organization, request.user, provider=provider, expected=state, **values
         )
@@ -86,8 +87,9 @@ def credential_edit(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     """Change a credential, once what is read with it was tried; a secret left blank keeps what is stored."""
     credential = _credential(request, uuid, Grant.MANAGE)
 
-    def change(provider: str, state: str, proof: str, values: Mapping[str, Any]) -> HttpResponse:
-        changed = services.change_credential(credential, request.user, expected=state, **values)
+    def change(settings: Mapping[str, Any], state: str, proof: str) -> HttpResponse:
+        version, values = settings["version"], settings["values"]
+        changed = services.change_credential(credential, request.user, version=version, expected=state, **values)
         messages.success(request, _("Credential “%(name)s” was saved.") % {"name": changed}, extra_tags=proof)
         return redirect("credential_detail", request.organization.uuid, changed.uuid)
 
@@ -97,16 +99,27 @@ def credential_edit(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
 def _settings_page(
     request: OrganizationRequest,
     credential: Credential | None,
-    store: Callable[[str, str, str, Mapping[str, Any]], HttpResponse],
+    store: Callable[[Mapping[str, Any], str, str], HttpResponse],
     button: str,
 ) -> HttpResponse:
-    """Show the form of a credential, or the preview of what was posted, or `store` it."""
+    """Show the form of a credential, or the preview of what was posted, or `store` it.
+
+    What is stored has a `provider`, `values` for the service, and the `version` of the credential they were made from.
+    """
     waiting = waiting_change(request)
     typed = request.POST if request.method == "POST" and not is_answer(request) else None
     forms = CredentialForms(typed, request.membership, credential)
     if waiting is None and (typed is None or not forms.is_valid()):
         return _form_page(request, forms)
-    settings: Mapping[str, Any] = waiting.values if waiting else {"provider": forms.provider, "values": forms.values()}
+    settings: Mapping[str, Any] = (
+        waiting.values
+        if waiting
+        else {
+            "provider": forms.provider,
+            "values": forms.values(),
+            "version": credential.version if credential else None,
+        }
+    )
     provider, values = settings["provider"], settings["values"]
     if waiting and values["is_default"] and default_is_out_of_reach(request.membership, provider):  # by now
         messages.error(request, DefaultForm.OUT_OF_REACH)
@@ -119,10 +132,10 @@ def _settings_page(
             settings,
             waiting,
             lambda: settings_change(request.organization, provider, credential, **values),
-            lambda state, proof: store(provider, state, proof, values),
+            lambda state, proof: store(settings, state, proof),
         )
     except ValidationError as error:
-        if typed is None:  # taken while the change waited
+        if typed is None:  # the name was taken, or the credential changed, while the change waited
             messages.error(request, error.messages[0])
         else:
             forms.refuse(error)
@@ -234,6 +247,7 @@ def _test_context(request: OrganizationRequest, credential: Credential, test: Co
         "steps": steps_of(test) if test else [],
         "test_form": TestForm(),
         "default_target": secret_to_read(credential),
+        "most_tries": MOST_TRIES,
     }
 
 
@@ -429,5 +443,4 @@ def credential_try(request: OrganizationRequest, uuid: UUID | None = None) -> Ht
 
 
 def _add_message(request: OrganizationRequest, toast: Toast) -> None:
-    level = {"success": messages.SUCCESS, "warning": messages.WARNING, "error": messages.ERROR}[toast.level]
-    messages.add_message(request, level, toast.title, extra_tags=toast.detail)
+    messages.add_message(request, toast.message_level, toast.title, extra_tags=toast.detail)

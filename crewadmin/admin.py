@@ -91,10 +91,10 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in t
     """A model that support staff may look at.
 
     `fields` and `list_display` are always explicit, so that a new column shows nowhere by itself; `labels` names what
-    the model gives no name for people; `icon` stands in the navigation. Looking up by query
-    string is limited to what `list_filter` offers, letter for letter: any column, and any that a relation leads to, can
-    otherwise be read character by character. Each object's page, and each list with the rows that it showed, is
-    recorded for the organizations concerned (see organizations.support).
+    the model gives no name for people; `icon` stands in the navigation. Looking up by query string is limited to what
+    `list_filter` offers, letter for letter: any column, and any that a relation leads to, can otherwise be read
+    character by character. Each object's page, and each list with the rows that it showed, is recorded for the
+    organizations concerned (see organizations.support).
     """
 
     icon = "table-cells"

@@ -34,6 +34,7 @@ def upsert(
     `update` names the fields that a row which is there takes over; without it there is none.
     """
     same = {**_defaults(model, {*columns, *same}), **same}
+    same = dict(zip(same, _all_prepared(model, list(same), [same.values()])[0], strict=True))
     if connection.vendor != "postgresql":
         _executed(model, columns, rows, same, update)
     elif update:
@@ -49,20 +50,19 @@ def _executed(
     same: Mapping[str, Any],
     update: Sequence[str],
 ) -> None:
-    constants = [_converters(model, [name]).get(0, _as_it_is)(value) for name, value in same.items()]
     names = _names(model, [*columns, *same])
     sql = f"INSERT INTO {_table(model)} ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))})"  # noqa: S608
     with connection.cursor() as cursor:
         cursor.executemany(
-            sql + _on_conflict(model, update), [[*row, *constants] for row in _all_prepared(model, columns, rows)]
+            sql + _on_conflict(model, update), [[*row, *same.values()] for row in _all_prepared(model, columns, rows)]
         )
 
 
 def _copied(
     model: type[models.Model], columns: Sequence[str], rows: Iterable[Sequence[Any]], same: Mapping[str, Any]
 ) -> None:
-    constants = [_converters(model, [name]).get(0, _as_it_is)(value) for name, value in same.items()]
-    _copy(_table(model), model, [*columns, *same], [[*row, *constants] for row in _all_prepared(model, columns, rows)])
+    prepared = _all_prepared(model, columns, rows)
+    _copy(_table(model), model, [*columns, *same], ([*row, *same.values()] for row in prepared))
 
 
 def _staged(
@@ -116,7 +116,7 @@ def _table(model: type[models.Model]) -> str:
 
 def _converters(model: type[models.Model], columns: Sequence[str]) -> dict[int, Callable[[Any], Any]]:
     """Return by its number how each column is written, where that is not as it is."""
-    kinds = dict(_KINDS) if connection.vendor == "postgresql" else {**_KINDS, **_SQLITE_KINDS}
+    kinds = _KINDS if connection.vendor == "postgresql" else {**_KINDS, **_SQLITE_KINDS}
     fields = [model._meta.get_field(name) for name in columns]
     return {
         number: change
@@ -126,17 +126,13 @@ def _converters(model: type[models.Model], columns: Sequence[str]) -> dict[int, 
     }
 
 
-def _all_prepared(model: type[models.Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+def _all_prepared(model: type[models.Model], columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> list[list[Any]]:
     """Return rows as they are written. All at once: what makes them may ask the database, which is busy later."""
     prepared, converters = [list(row) for row in rows], list(_converters(model, columns).items())
     for values in prepared:
         for number, change in converters:
             values[number] = change(values[number])
     return prepared
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
 
 
 _KINDS: dict[type[Any], Callable[[Any], Any]] = {

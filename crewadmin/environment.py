@@ -56,6 +56,16 @@ def read_switch(environment: Mapping[str, str], name: str, *, default: bool) -> 
     return _SWITCH[word]
 
 
+def read_number(environment: Mapping[str, str], name: str, *, default: int, least: int) -> int:
+    """Return the whole number in NAME; what is none, or smaller than `least`, is refused."""
+    text = environment.get(name, "").strip()
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit()) or int(text) < least:
+        raise ImproperlyConfigured(f"{name} must be a whole number, {least} or more.")
+    return int(text)
+
+
 def read_optional(environment: Mapping[str, str], name: str) -> str:
     """Return the text of NAME, or of the file that NAME_FILE points to; empty if neither is set."""
     return _read(environment, name) if environment.get(name) or environment.get(f"{name}_FILE") else ""

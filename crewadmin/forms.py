@@ -7,9 +7,10 @@ from django.core.exceptions import ValidationError
 from django.forms.renderers import TemplatesSetting
 from django.utils.translation import gettext_lazy as _
 
-# Control characters, surrogates, private use; and of the format characters all but the joiners that scripts need.
-_UNWANTED_CATEGORIES = {"Cc", "Cs", "Co", "Cn"}
-_INVISIBLE = set("\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff\u00ad")
+# Control characters, surrogates, private use, line separators; and of the format characters all but the joiners that
+# scripts need.
+_UNWANTED_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_JOINERS = "\u200c\u200d"
 
 
 class FormRenderer(TemplatesSetting):
@@ -27,7 +28,7 @@ def clean_text(text: str) -> str:
     text = unicodedata.normalize("NFC", text).strip()
     if text.isascii() and text.isprintable():
         return text  # nearly all, and an import has very many
-    if any(unicodedata.category(char) in _UNWANTED_CATEGORIES or char in _INVISIBLE for char in text):
+    if any(unicodedata.category(char) in _UNWANTED_CATEGORIES and char not in _JOINERS for char in text):
         raise ValidationError(
             _("Remove characters that cannot be seen: line breaks, control or zero-width characters."),
             code="invisible",

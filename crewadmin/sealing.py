@@ -170,7 +170,7 @@ class _KeyRing:
         return self._load(organization_id)
 
     def forget(self) -> None:
-        """Drop everything, for tests and after a rotation."""
+        """Drop everything, as a new process begins: for tests."""
         self._by_id.clear()
         self._current.clear()
 

@@ -20,6 +20,7 @@ from crewadmin.environment import (
     loopback_url,
     read_key,
     read_keys,
+    read_number,
     read_optional,
     read_switch,
 )
@@ -51,9 +52,9 @@ if read_switch(os.environ, "BEHIND_TLS_PROXY", default=False):
 #: The demo and the tests talk to an AWS sandbox instead of AWS. Never a field; loopback only.
 AWS_SANDBOX_URL = loopback_url(env.str("AWS_SANDBOX_URL", default=""), "AWS_SANDBOX_URL")
 #: Connection tests that one process runs at a time; half of gunicorn's threads, so that pages stay quick.
-CONNECTION_TESTS_AT_ONCE = env.int("CONNECTION_TESTS_AT_ONCE", default=4)
+CONNECTION_TESTS_AT_ONCE = read_number(os.environ, "CONNECTION_TESTS_AT_ONCE", default=4, least=1)
 #: For how many seconds one process may use a secret's value again without reading it; 0 is never.
-SECRET_CACHE_SECONDS = env.int("SECRET_CACHE_SECONDS", default=0)
+SECRET_CACHE_SECONDS = read_number(os.environ, "SECRET_CACHE_SECONDS", default=0, least=0)
 #: Where a JSON document is sent when what an automation was deployed with goes stale, and what signs it.
 DRIFT_WEBHOOK_URL = https_url(env.str("DRIFT_WEBHOOK_URL", default=""), "DRIFT_WEBHOOK_URL")
 DRIFT_WEBHOOK_KEY = read_optional(os.environ, "DRIFT_WEBHOOK_KEY")
@@ -141,7 +142,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=ON;",
     }
 else:
-    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", default=16)}}
+    DATABASES["default"]["OPTIONS"] = {
+        "pool": {"min_size": 1, "max_size": read_number(os.environ, "DATABASE_POOL_SIZE", default=16, least=1)}
+    }
 
 #: Uploaded files may hold secrets: they stay in memory, and what is larger than an import may be is not read at all.
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
@@ -161,7 +164,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 60 * 60, "socket_connect_timeout": 5}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_CONCURRENCY = env.int("CELERY_WORKER_CONCURRENCY", default=2)
+CELERY_WORKER_CONCURRENCY = read_number(os.environ, "CELERY_WORKER_CONCURRENCY", default=2, least=1)
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # LOGGING keeps the cloud's libraries quiet
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULE = {

@@ -104,26 +104,26 @@ class Account:
         """Attach a managed policy to a user."""
         self._iam.attach_user_policy(_policy_arn(name), user.name)
 
-    def detach_policy(self, user: seed.User = seed.READER, name: str = seed.READ_POLICY_NAME) -> None:
-        """Detach a managed policy from a user."""
-        self._iam.detach_user_policy(_policy_arn(name), user.name)
+    def detach_policy(self) -> None:
+        """Detach the guide's read policy from its user."""
+        self._iam.detach_user_policy(_policy_arn(seed.READ_POLICY_NAME), seed.READER.name)
 
-    def set_policy(self, document: Document, name: str = seed.READ_POLICY_NAME) -> None:
-        """Replace the text of a managed policy, for the user and the role it is attached to.
+    def set_policy(self, document: Document) -> None:
+        """Replace the text of the guide's read policy, for the user and the role it is attached to.
 
         Raises ValueError if the document uses something the sandbox does not evaluate.
         """
         policies.check(document)
-        self._iam.get_policy(_policy_arn(name)).versions[0].document = json.dumps(document)
+        self._iam.get_policy(_policy_arn(seed.READ_POLICY_NAME)).versions[0].document = json.dumps(document)
 
     def put_user_policy(self, document: Document, user: seed.User = seed.READER, name: str = "Extra") -> None:
         """Give a user an inline policy, or replace the one of that name; raises ValueError as `set_policy` does."""
         policies.check(document)
         self._iam.put_user_policy(user.name, name, json.dumps(document))
 
-    def remove_inline_policy(self, user: seed.User = seed.READER, name: str = seed.ASSUME_POLICY_NAME) -> None:
-        """Take an inline policy away from a user."""
-        self._iam.delete_user_policy(user.name, name)
+    def remove_inline_policy(self, user: seed.User = seed.READER) -> None:
+        """Take the guide's inline policy, the right to assume the role, away from a user."""
+        self._iam.delete_user_policy(user.name, seed.ASSUME_POLICY_NAME)
 
     def set_trust_policy(self, document: Document) -> None:
         """Replace the role's trust policy; raises ValueError as `set_policy` does."""
@@ -205,8 +205,8 @@ class Account:
         except NotImplementedError:
             raise unknown_action(service) from None
         content_type = headers.get("Content-Type", "application/x-amz-json-1.1")
-        # moto answers 404 where Secrets Manager answers 400
-        # moto's request id does not look like one of AWS's; the response brings its own.
+        # moto answers 404 where Secrets Manager answers 400, and with a request id that AWS's do not look like; the
+        # response brings its own.
         return Response(400 if status == 404 else status, content_type, body.encode())
 
     # moto

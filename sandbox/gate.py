@@ -99,7 +99,10 @@ def _service_of(request: Request, signature: Signature | None) -> Service | None
 
 def _addressed_to_loopback(request: Request) -> bool:
     """Refuse a page in a browser that resolves its own name to loopback."""
-    return urlsplit(f"//{request.headers.get('host', '')}").hostname in _LOOPBACK_HOSTS
+    try:
+        return urlsplit(f"//{request.headers.get('host', '')}").hostname in _LOOPBACK_HOSTS
+    except ValueError:  # no host at all
+        return False
 
 
 def _check_region(service: Service, region: str) -> None:

@@ -1,6 +1,7 @@
 """One import of credentials: each row through the form of the page, then through its service."""
 
 import time
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,10 +19,10 @@ from organizations.sharing import Grant, held
 from .. import services
 from ..forms import CredentialForms
 from ..models import Credential
-from ..providers import PROVIDERS, provider_class
+from ..providers import PROVIDERS
 from ..testing import TooManyTestsError, try_settings
 from ..usage import uses_of
-from .formats import SCHEMA, format_of, read
+from .formats import format_of, read
 
 #: Stands in a file for a secret that is stored and not shown: it stays.
 STORED = "stored"
@@ -84,8 +85,7 @@ class CredentialImport(Import):
         if self.membership:
             condition = held(Credential, self.membership, Grant.MANAGE)
             self._managed = set(self._rows().filter(condition).values_list("name", flat=True))
-        seen: dict[str, int] = {}
-        marked: dict[str, int] = {}
+        seen, marked = set[str](), set[str]()
         self.wanted = []
         last = self.sources[0].text.count("\n") + 1
         for row in read(self.format_name, self.sources, self.limits, self.findings, plan, self.defaults.profiles):
@@ -126,7 +126,7 @@ class CredentialImport(Import):
         data = self._data(row)
         if data is None:
             return None
-        credential = stored.get(data["name"].strip())
+        credential = stored.get(data["name"])
         if credential and credential.name not in self._managed:
             text = _("The organization has a credential of this name, which you may not change.")
             self.findings.refuse(row.place("name"), "name", [text])
@@ -163,22 +163,26 @@ class CredentialImport(Import):
                 return None
             elif text != STORED or name not in _secret_fields():
                 data[name] = text
+        data["name"] = unicodedata.normalize("NFC", data.get("name", "")).strip()  # as the form makes it
         if self.defaults.default:
-            data["is_default"] = "on" if data.get("name", "").strip() == self.defaults.default else ""
-        if not data.get("name", "").strip():
+            data["is_default"] = "on" if data["name"] == self.defaults.default else ""
+        if not data["name"]:
             self.findings.refuse(row.place("name"), "name", [_("Name the credential; --name names those without.")])
             return None
         return data
 
-    def _is_first(self, row: Row, forms: CredentialForms, seen: dict[str, int], marked: dict[str, int]) -> bool:
+    def _is_first(self, row: Row, forms: CredentialForms, seen: set[str], marked: set[str]) -> bool:
         """Refuse a second row of a name, and a second default of a provider."""
-        values, line = forms.values(), row.line
-        if seen.setdefault(values["name"], line) != line:
+        values = forms.values()
+        if values["name"] in seen:
             self.findings.refuse(row.place("name"), "name", [_("This name is in the file twice.")])
             return False
-        if values["is_default"] and marked.setdefault(forms.provider, line) != line:
+        seen.add(values["name"])
+        if values["is_default"] and forms.provider in marked:
             self.findings.refuse(row.place("is_default"), "is_default", [_("The provider has another default here.")])
             return False
+        if values["is_default"]:
+            marked.add(forms.provider)
         return True
 
     def _take(self, plan: Plan, forms: CredentialForms, *, write: bool) -> None:
@@ -221,7 +225,7 @@ def _state(credential: Credential | None) -> Any:
 
 
 def _secret_fields() -> frozenset[str]:
-    return frozenset(name for slug in PROVIDERS for name in provider_class(slug).secret_fields)
+    return frozenset(name for provider in PROVIDERS.values() for name in provider.form.secret_fields)
 
 
 def exported_credentials(organization: Organization) -> list[dict[str, Any]]:
@@ -237,6 +241,3 @@ def exported_credentials(organization: Organization) -> list[dict[str, Any]]:
         }
         for one in rows
     ]
-
-
-__all__ = ["SCHEMA", "CredentialImport", "Defaults", "exported_credentials"]

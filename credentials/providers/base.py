@@ -282,8 +282,6 @@ class Provider(ABC):
     #: How a variable names "whatever credential is the default for this provider".
     default_label: ClassVar[str | Promise]
     form: ClassVar[type[ProviderSettingsForm]]
-    #: Names of the form's fields that are sealed; all others are stored as config.
-    secret_fields: ClassVar[frozenset[str]]
 
     def __init__(self, config: Mapping[str, str], secrets: Secret[dict[str, str]], scope: str = "") -> None:
         self.config = config

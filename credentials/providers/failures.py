@@ -665,7 +665,7 @@ FAILURES: dict[FailureCode, Failure] = {
         _("AWS refused, for a reason this application does not know"),
         _("The answer was none of those known. Nothing of it is shown, because it may contain secrets."),
         (
-            _("Run Test Connection again."),
+            _TEST_AGAIN,
             _("If it stays, look up the request ID in AWS CloudTrail, or give it to AWS Support."),
         ),
         Owner.AWS,

@@ -18,8 +18,8 @@ class Output(Protocol):
 def write_csv(out: Output, schema: Schema, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write a header and a line for each row; everything is quoted, lists are names with blanks between.
 
-    A text that a spreadsheet would take for a formula can only be a name: what begins with such a character is
-    refused by the names' own rules, except a credential's name, which is a text in quotes here.
+    Texts are written as they are, or an import would not read them again: a name that begins like a formula is one to
+    a spreadsheet.
     """
     writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
     writer.writerow(schema.fields)

@@ -1,6 +1,7 @@
 """Who is told, and how often, when a credential stops working or works again."""
 
 from collections.abc import Callable
+from smtplib import SMTPRecipientsRefused
 from typing import Any
 
 import pytest
@@ -198,6 +199,22 @@ def test_a_mail_that_cannot_be_sent_breaks_no_test(
     sandbox.detach_policy()
     assert run_connection_test(working, None).ok is False
     assert ConnectionTest.objects.filter(ok=False).count() == 1
+
+
+def test_an_address_that_the_mail_server_refuses_keeps_nobody_else_from_being_told(
+    working: Credential, erin: User, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = EmailBackend.send_messages
+
+    def choosy(backend: EmailBackend, mails: list[mail.EmailMessage]) -> int:
+        if any("alice@acme.example" in one.to for one in mails):
+            raise SMTPRecipientsRefused({"alice@acme.example": (550, b"nobody of this name")})
+        return send(backend, mails)
+
+    monkeypatch.setattr(EmailBackend, "send_messages", choosy)
+    sandbox.detach_policy()
+    run_connection_test(working, None)
+    assert [message.recipients() for message in mail.outbox] == [["erin@acme.example"]]
 
 
 def test_a_broker_that_cannot_be_reached_breaks_no_test(

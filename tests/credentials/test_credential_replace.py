@@ -242,3 +242,13 @@ def test_a_thousand_variables_are_moved_in_few_queries(
     assert moved == 1002
     told = AuditEvent.objects.filter(action="variable:changed").values_list("details__names", flat=True)
     assert sum(len(names) for names in told) == 1002
+
+
+def test_the_service_moves_nothing_to_a_credential_that_was_hidden_from_the_member_meanwhile(
+    acme: Organization, alice: User, bob: User, old: Credential, new: Credential
+) -> None:
+    set_levels(acme.roles.get(kind=Role.Kind.MEMBER), dict.fromkeys(Feature, Level.MANAGE))
+    restrict_to(new, alice.memberships.get())
+    with pytest.raises(NotManagedError):
+        replace_credential(old, bob.memberships.get(), new, as_default=False, expected=state_of(acme, "aws", old, new))
+    assert {source[2] for source in sources()} == {"aws-old"}

@@ -8,10 +8,11 @@ from django.db import DatabaseError, connection
 from django.test import Client
 from django.urls import reverse
 
-from credentials.models import ConnectionTest, Credential
+from credentials.models import ConnectionTest, Credential, Health
 from credentials.providers.aws.provider import AwsSecretsManager
 from credentials.providers.base import ProbeResult
 from credentials.providers.failures import FailureCode
+from credentials.services import change_credential
 from credentials.testing import check_trust, run_connection_test, try_settings
 from organizations.models import AuditEvent, Organization, User
 from sandbox import seed
@@ -225,13 +226,26 @@ def test_a_credential_deleted_while_it_is_tested_is_a_404(
     assert not ConnectionTest.objects.exists()
 
 
+def test_a_credential_that_was_changed_since_it_was_looked_up_is_tested_as_it_is_now(
+    acme: Organization, alice: User, aws_prod: Credential, sandbox: Sandbox
+) -> None:
+    looked_up = Credential.objects.for_organization(acme).get()
+    config = aws_prod.config | {"access_key_id": seed.NO_KMS.access_key_id}
+    secrets = {"secret_access_key": seed.NO_KMS.secret_access_key}
+    change_credential(aws_prod, alice, name="aws-prod", config=config, secrets=secrets, is_default=True)
+    test = run_connection_test(looked_up, None)
+    assert test.failed_step is None
+    assert (test.credential_version, Credential.objects.get().health) == (2, Health.HEALTHY)
+
+
 def test_a_credential_deleted_just_before_it_is_opened_is_a_404(
     alice: User, aws_prod: Credential, sandbox: Sandbox, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def deleted(credential: Credential) -> None:
+    def deleted_first(credential: Credential, *arguments: Any) -> ConnectionTest:
         Credential.objects.filter(pk=credential.pk).delete()
+        return run_connection_test(credential, *arguments)
 
-    monkeypatch.setattr("credentials.testing.secret_to_read", deleted)
+    monkeypatch.setattr("credentials.views.run_connection_test", deleted_first)
     assert sign_in(alice).post(address(aws_prod)).status_code == 404
     assert sandbox.calls == []
 

@@ -26,6 +26,7 @@ from tests.pages import errors_beside, html_of, text_of, toasts_of
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[User], Client]
+CHANGED_MEANWHILE = "This credential was changed meanwhile, and nothing was stored. Check it, and save again."
 VALUES = (seed.OPENAI_KEY.value, seed.PAYMENTS_KEY.value, "made-up-database-password")
 
 
@@ -396,6 +397,44 @@ def test_a_default_that_moved_meanwhile_is_shown_before_anything_is_stored(
     assert list(Credential.objects.filter(is_default=True)) == [third]
     answer(client, make_default_of(other), shown, "aws-no-kms")
     assert list(Credential.objects.filter(is_default=True)) == [other]
+
+
+def replace_keys(credential: Credential, by: User) -> dict[str, str]:
+    """Give a credential other keys, as somebody else would; return the secret part that is stored then."""
+    secrets = {"secret_access_key": seed.NO_KMS.secret_access_key}
+    config = credential.config | {"access_key_id": seed.NO_KMS.access_key_id}
+    change_credential(credential, by, name=credential.name, config=config, secrets=secrets, is_default=True)
+    return secrets
+
+
+def test_keys_that_were_replaced_while_a_change_waited_are_not_brought_back(
+    alice: User, used: Credential, sandbox: Sandbox, sign_in: SignIn
+) -> None:
+    client = sign_in(alice)
+    page = client.post(edit_of(used), form(used, **broken_by_region(sandbox)))
+    replaced = replace_keys(used, alice)
+    response = answer(client, edit_of(used), page, "aws-prod")
+    assert response.status_code == 422
+    assert [toast.title for toast in toasts_of(response)] == [CHANGED_MEANWHILE]
+    assert 'name="change"' not in html_of(response)
+    assert Credential.objects.get().secrets.reveal() == replaced
+
+
+def test_keys_that_were_replaced_while_a_change_was_tried_are_not_brought_back(
+    alice: User, used: Credential, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replaced: list[dict[str, str]] = []
+
+    def replaced_first(*arguments: Any) -> impact.Preview:
+        replaced.append(replace_keys(used, alice))
+        return impact.preview_of(*arguments)
+
+    monkeypatch.setattr(confirming, "preview_of", replaced_first)
+    response = sign_in(alice).post(edit_of(used), form(used, name="aws-renamed"))
+    assert response.status_code == 422
+    assert CHANGED_MEANWHILE in text_of(response)
+    stored = Credential.objects.get()
+    assert (stored.name, stored.secrets.reveal()) == ("aws-prod", replaced[0])
 
 
 def test_a_variable_that_came_meanwhile_is_shown_before_anything_is_stored(

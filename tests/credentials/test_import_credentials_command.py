@@ -81,6 +81,22 @@ def test_applying_again_changes_nothing(run: Run) -> None:
     assert (list(Credential.objects.values()), AuditEvent.objects.count()) == before
 
 
+def test_a_name_written_in_another_form_of_unicode_is_the_same_name(run: Run) -> None:
+    composed, decomposed = OURS.replace("aws,aws", "caf\u00e9,aws"), OURS.replace("aws,aws", "cafe\u0301,aws")
+    assert run(composed, "--apply").code == 0
+    assert "keep 1" in run(decomposed, "--apply").out
+
+
+@pytest.mark.parametrize("default", [False, True])
+def test_rows_on_one_line_are_told_apart(run: Run, default: bool) -> None:
+    row = {"name": "one", "region": "us-east-1", "access_key_id": KEY_ID, "secret_access_key": SECRET}
+    rest = {"name": "two", "is_default": True} if default else {}
+    ended = run(json.dumps([row | {"is_default": default}, row | rest]), "--apply", name="credentials.json")
+    assert ended.code == 1
+    assert ("The provider has another default here." if default else "This name is in the file twice.") in ended.err
+    assert not Credential.objects.exists()
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -11,6 +11,8 @@ from django.utils import timezone
 
 from credentials import testing
 from credentials.models import ConnectionTest, Credential
+from credentials.providers.aws.provider import AwsSecretsManager
+from credentials.providers.base import ProbeResult
 from credentials.testing import AT_ONCE, HISTORY, PER_MINUTE, TooManyTestsError, run_connection_test
 from organizations.models import AuditEvent, Organization, User
 from sandbox.aws import Sandbox
@@ -111,3 +113,18 @@ def test_of_settings_that_are_not_stored_no_more_is_kept_than_the_limits_need(
     ConnectionTest.objects.update(created_at=timezone.now() - timedelta(seconds=61))
     kept = run_connection_test(aws_prod, alice)
     assert list(ConnectionTest.objects.all()) == [kept]
+
+
+def test_what_took_so_long_that_the_limits_have_forgotten_it_ends_all_the_same(
+    acme: Organization, aws_prod: Credential, alice: User, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probe = AwsSecretsManager.probe
+
+    def slow(provider: AwsSecretsManager, target: str | None = None) -> ProbeResult:
+        ConnectionTest.objects.update(created_at=timezone.now() - timedelta(seconds=61))
+        monkeypatch.setattr(AwsSecretsManager, "probe", probe)
+        run_connection_test(aws_prod, alice)
+        return probe(provider, target)
+
+    monkeypatch.setattr(AwsSecretsManager, "probe", slow)
+    assert testing.try_settings(acme, alice, "aws", aws_prod.config, aws_prod.secrets.reveal()).ok

@@ -112,6 +112,7 @@ def test_tasks_are_acknowledged_late_and_leave_no_result() -> None:
 
 
 def test_the_clock_asks_for_tasks_that_exist_every_hour() -> None:
+    app.loader.import_default_modules()  # as a worker does
     for entry in app.conf.beat_schedule.values():
         assert entry["schedule"] == 3600
         assert entry["task"] in app.tasks

@@ -28,8 +28,8 @@ def new_credential(organization: Organization, by: User, name: str, **secrets: s
     )
 
 
-def new_variable(organization: Organization, by: User, key: str, text: str = CANARY) -> EnvironmentVariable:
-    return add_variable(organization, by, key=key, value=Value(EnvironmentVariable.Source.DIRECT, text=text))
+def new_variable(organization: Organization, by: User, key: str) -> EnvironmentVariable:
+    return add_variable(organization, by, key=key, value=Value(EnvironmentVariable.Source.DIRECT, text=CANARY))
 
 
 @pytest.fixture

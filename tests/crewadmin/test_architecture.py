@@ -61,8 +61,7 @@ def test_the_sandbox_is_not_part_of_the_product() -> None:
 #: Where values leave their wrapper, and why. A new place needs a reason.
 REVEALED = {
     "credentials/confirming.py": 1,  # a change that waited for its confirmation, on its way to be stored
-    "credentials/forms.py": 1,  # what is stored stays, where a form leaves a secret blank
-    "credentials/services.py": 1,  # what changed, by name
+    "credentials/services.py": 1,  # what changed, by name; and what stays, where a form leaves a secret blank
     "crewadmin/sealing.py": 3,  # on the way into the database: a value, a data key, a person's value
     "envvars/delivery/formats.py": 1,  # to whoever receives the values
     "envvars/deployed.py": 2,  # what was deployed, key by key; a typed value, into its fingerprint

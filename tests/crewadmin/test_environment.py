@@ -10,7 +10,16 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from crewadmin import settings as settings_module
-from crewadmin.environment import OWN_NAMES, issuer_url, loopback_url, read_key, read_keys, read_optional, read_switch
+from crewadmin.environment import (
+    OWN_NAMES,
+    issuer_url,
+    loopback_url,
+    read_key,
+    read_keys,
+    read_number,
+    read_optional,
+    read_switch,
+)
 
 GOOD = base64.urlsafe_b64encode(bytes(range(32))).decode()
 BETTER = base64.urlsafe_b64encode(bytes(range(100, 132))).decode()
@@ -202,7 +211,7 @@ def names_read_by(source: str) -> set[str]:
         match call.func:
             case ast.Attribute(value=ast.Name(id="env")) if texts:
                 names.add(texts[0])
-            case ast.Name(id="read_switch"):
+            case ast.Name(id="read_switch" | "read_number"):
                 names.add(texts[0])
             case ast.Name(id="read_key" | "read_keys" | "read_optional"):
                 names |= {texts[0], f"{texts[0]}_FILE"}
@@ -240,3 +249,15 @@ def test_a_switch_that_is_not_set_keeps_its_default() -> None:
 def test_a_switch_with_another_word_is_refused_by_name(word: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="HTTPS must be on or off"):
         read_switch({"HTTPS": word}, "HTTPS", default=True)
+
+
+def test_a_number_is_read_or_keeps_its_default() -> None:
+    assert read_number({"AT_ONCE": " 12 "}, "AT_ONCE", default=4, least=1) == 12
+    assert read_number({"AT_ONCE": ""}, "AT_ONCE", default=4, least=1) == 4
+    assert read_number({}, "AT_ONCE", default=4, least=1) == 4
+
+
+@pytest.mark.parametrize("text", ["four", "0", "-1", "2.5", "1_0", "\u0663"])
+def test_what_is_no_number_or_too_small_is_refused_by_name(text: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="AT_ONCE must be a whole number, 1 or more"):
+        read_number({"AT_ONCE": text}, "AT_ONCE", default=4, least=1)

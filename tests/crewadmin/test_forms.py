@@ -32,6 +32,7 @@ def test_a_text_is_trimmed_and_brought_into_its_normal_form(typed: str, cleaned:
         *"\0\x01\x07\x08\n\r\t\x1b\x7f\x80\x85\x9f",
         *"\ud800\udbff\udc00\udfff",
         *"\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff\u00ad",
+        *"\u061c\u180e\u2028\u2029\u2061\u2064\u206a\ufff9\U000e0001\U000e0041",
         *"\ue000\U000f0000",
         *"\uffff\ufdd0\u0378",
     ],

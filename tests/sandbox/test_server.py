@@ -48,6 +48,7 @@ def test_other_services_are_not_reachable(connection):
 
 def test_a_request_for_another_host_is_not_answered(connection):
     assert post(connection, Host="evil.example")[0] == 404
+    assert post(connection, Host="[::1")[0] == 404
     assert post(connection, Host="localhost:1")[0] == 400
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
-from credentials.importing.run import SCHEMA, exported_credentials
+from credentials.importing.formats import SCHEMA
+from credentials.importing.run import exported_credentials
 from crewadmin.importing.export import WRITERS
 from organizations.models import Organization
 

@@ -101,6 +101,7 @@ class Transport(URLLib3Session):
         )
         self._limits = limits
         self._sockets: list[socket] = []
+        self._lock = threading.Lock()
         self._cut = False
         self._manager.pool_classes_by_scheme = {
             "http": _reporting(AWSHTTPConnectionPool, self._connected),
@@ -114,8 +115,8 @@ class Transport(URLLib3Session):
         network that fails, or was cut off.
         """
         request.stream_output = True  # leaves the reading to us
-        target = request.headers.get("X-Amz-Target", b"")
-        most = self._limits.batch_body if str(target).rstrip("'").endswith(BATCH) else self._limits.body
+        operation = str(request.headers.get("X-Amz-Target", ""))  # of bytes, where a client of botocore asks
+        most = self._limits.batch_body if BATCH in operation else self._limits.body
         response = super().send(request)
         body = response.raw.read(most + 1)
         if len(body) > most:
@@ -126,8 +127,9 @@ class Transport(URLLib3Session):
 
     def cut(self) -> None:
         """End every connection, now and when it is made; a thread that waits on one wakes up."""
-        self._cut = True
-        for connection in tuple(self._sockets):
+        with self._lock:
+            self._cut, connections = True, tuple(self._sockets)
+        for connection in connections:
             try:
                 # The plain socket's method also under TLS, whose own would first undo the encryption.
                 socket.shutdown(connection, SHUT_RDWR)
@@ -136,9 +138,10 @@ class Transport(URLLib3Session):
         self.close()
 
     def _connected(self, connection: socket) -> None:
-        self._sockets = [one for one in self._sockets if one.fileno() != -1]  # without those that were closed
-        self._sockets.append(connection)
-        if self._cut:  # while this one was being made
+        with self._lock:  # threads connect at the same time
+            self._sockets = [connection, *(one for one in self._sockets if one.fileno() != -1)]  # others were closed
+            cut = self._cut
+        if cut:  # while this one was being made
             raise ConnectionAbortedError
 
 

@@ -13,9 +13,7 @@ from typing import Any
 
 from .globs import GlobSet
 from .policies import WITHOUT_RESOURCE
-from .policy_document import Patterns, PolicyError, Statement, parse_policy, statements_of
-
-__all__ = ["Comparison", "Judged", "NotJudged", "PolicyError", "Reason", "State", "Verdict", "Wider", "compare"]
+from .policy_document import Patterns, Statement, parse_policy, statements_of
 
 
 class State(StrEnum):

@@ -25,12 +25,12 @@ MAX_STATEMENTS = 250
 class PolicyError(ValueError):
     """What was pasted is not an identity policy. `line` and `column`, or `statement`, count from 1; 0 is unknown."""
 
-    def __init__(self, problem: Promise, *, line: int = 0, column: int = 0, statement: int = 0) -> None:
+    def __init__(self, problem: Promise, *, line: int = 0, column: int = 0) -> None:
         super().__init__(problem)
         self.problem = problem
         self.line = line
         self.column = column
-        self.statement = statement
+        self.statement = 0
 
     def __str__(self) -> str:
         words = {"line": self.line, "column": self.column, "statement": self.statement, "problem": self.problem}

@@ -62,7 +62,6 @@ class AwsSecretsManager(Provider):
     label = "AWS Secrets Manager"
     default_label = _("Use AWS default")
     form = AwsSettingsForm
-    secret_fields = AwsSettingsForm.secret_fields
     limits: ClassVar[Limits] = Limits()
 
     def probe(self, target: str | None = None) -> ProbeResult:

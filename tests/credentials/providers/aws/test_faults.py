@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from credentials.providers.aws.client import Transport
 from credentials.providers.aws.limits import Limits
 from credentials.providers.base import ProviderError, Step, StepState
 from credentials.providers.failures import FailureCode
@@ -223,3 +224,31 @@ def test_reading_many_secrets_ends_in_time_with_an_answer_for_each(serve: ServeA
     assert all(isinstance(answer, ProviderError) and answer.code is F.TIMED_OUT for answer in late)
     assert wait_for_threads() == []
     assert wire.connections <= 1 + Limits().readers  # those that had not begun never did
+
+
+def test_connections_that_are_made_at_the_same_moment_are_all_cut_off() -> None:
+    """A connection that is forgotten would keep its thread, however late it is."""
+    transport = Transport(HASTY)
+    pairs = [socket.socketpair() for _number in range(3)]
+    first, second, third = (ours for ours, _theirs in pairs)
+    at_once = threading.Thread(target=transport._connected, args=[third])
+
+    class Watched(socket.socket):
+        """While it is looked at, one more connection is made."""
+
+        def fileno(self) -> int:
+            if at_once.ident is None:
+                at_once.start()
+                at_once.join(0.3)
+            return super().fileno()
+
+    watched = Watched(fileno=first.detach())
+    transport._connected(watched)
+    transport._connected(second)
+    at_once.join()
+    transport.cut()
+    for _ours, theirs in pairs:
+        theirs.settimeout(1)
+        assert theirs.recv(1) == b""
+    for connection in (watched, second, third, *(theirs for _ours, theirs in pairs)):
+        connection.close()
