@@ -319,7 +319,7 @@ def _initial(variable: EnvironmentVariable | None, automations: "QuerySet[Automa
         "key": variable.key,
         "acknowledged": variable.acknowledged,
         "source": _source_value(variable),
-        "secret_name": variable.reference_label,
+        "secret_name": variable.reference,
         "version_stage": variable.version_stage,
         "automations": list(chosen.values_list("slug", flat=True)),
     }
