@@ -25,12 +25,10 @@ class Use(Protocol):
     uuid: UUID
     key: str
     restricted: bool
+    #: As people write it: `secret-name#json_key`, or a template of several.
+    reference: str
     #: Whether the member who asked may see it: set by `organizations.sharing.with_shown`.
     shown: bool
-
-    @property
-    def reference_label(self) -> str:
-        """The reference as people write it: `secret-name#json_key`, or a template of several."""
 
     @property
     def secret_ids(self) -> tuple[SecretId, ...]:

@@ -13,14 +13,14 @@ class EnvironmentVariableAdmin(ReadOnlyAdmin):
     """Variables without their values."""
 
     icon = "variable"
-    list_display = ("key", "organization", "source", "reference_label", "updated_at")
+    list_display = ("key", "organization", "source", "reference", "updated_at")
     fields = (
         "key",
         "organization",
         "source",
         "provider",
         "credential",
-        "reference_label",
+        "reference",
         "version_stage",
         "uuid",
         "restricted",
@@ -31,7 +31,6 @@ class EnvironmentVariableAdmin(ReadOnlyAdmin):
     )
     labels = {
         "uuid": gettext_lazy("ID"),
-        "reference_label": gettext_lazy("reference"),
         "acknowledged": gettext_lazy("name acknowledged"),
         "import_name": gettext_lazy("name of its import"),
     }

@@ -43,7 +43,7 @@ class NamesTextarea(forms.Textarea):
 
     def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> list[str]:
         """Return the names that were typed."""
-        return re.split(r"[\s,]+", str(data.get(name, "")).strip(", \t\r\n")) if data.get(name, "").strip() else []
+        return re.findall(r"[^\s,]+", data.get(name, ""))
 
     def format_value(self, value: Any) -> str:
         """Show one name a line."""
@@ -319,7 +319,7 @@ def _initial(variable: EnvironmentVariable | None, automations: "QuerySet[Automa
         "key": variable.key,
         "acknowledged": variable.acknowledged,
         "source": _source_value(variable),
-        "secret_name": variable.reference_label,
+        "secret_name": variable.reference,
         "version_stage": variable.version_stage,
         "automations": list(chosen.values_list("slug", flat=True)),
     }

@@ -68,7 +68,8 @@ class EnvironmentVariable(Restrictable):  # type: ignore[django-manager-missing]
     credential = models.ForeignKey(
         Credential, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("credential")
     )
-    #: As people wrote it: `secret-name#json_key`, or a template of several. `SecretReference` has them one by one.
+    #: As people wrote it: `secret-name#json_key`, or a template of several; blank for a direct value. `SecretReference`
+    #: has them one by one.
     reference = models.CharField(_("reference"), max_length=4096, blank=True)
     version_stage = models.CharField(_("version"), max_length=20, choices=STAGES, blank=True)
     acknowledged = models.BooleanField(_("its name's effect on programs is known"), default=False)
@@ -119,11 +120,6 @@ class EnvironmentVariable(Restrictable):  # type: ignore[django-manager-missing]
     def is_secret(self) -> bool:
         """Whether the value lives in a vault."""
         return self.source != self.Source.DIRECT
-
-    @property
-    def reference_label(self) -> str:
-        """The reference as people wrote it: `secret-name#json_key`, or a template; empty for a direct value."""
-        return self.reference
 
     @property
     def written(self) -> Written:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Names that do the same. A pattern is a name in upper case; `*` at its start or end stands for anything."""
+    """Names that do the same. A pattern is a name in upper case, in which `*` stands for anything."""
 
     reason: str | Promise
     patterns: tuple[str, ...]

@@ -352,7 +352,7 @@ def _steps_into(content: Any) -> list[tuple[str, Any]]:
 def _can_be_typed(key: str) -> bool:
     """Whether a field of ours takes a key as it is, and `check` finds nothing wrong with it."""
     try:
-        return 0 < len(key) <= MOST_KEY and clean_text(key) == key
+        return 0 < len(key) <= MOST_KEY and "${" not in key and clean_text(key) == key
     except ValidationError:
         return False
 

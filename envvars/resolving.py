@@ -71,16 +71,15 @@ def version_mark(version_ids: Iterable[str], typed_at: datetime) -> str:
 class Resolution:
     """What became of an automation's variables: a value or a problem for each.
 
-    `secrets_read` counts the secrets that gave a value, `calls` the requests that were sent for them. `versions` names
-    for each variable with a value, in an opaque text, the versions that were read: the secrets' version ids joined by
-    ",", or `direct:` and when the value was typed in. `origins` has more about each, where vaults were asked.
+    `secrets_read` counts the secrets that gave a value. `versions` names for each variable with a value, in an opaque
+    text, the versions that were read: the secrets' version ids joined by ",", or `direct:` and when the value was typed
+    in. `origins` has more about each, where vaults were asked.
     """
 
     values: Mapping[str, Secret[str]]
     problems: tuple[Problem, ...]
     secrets_read: int
     versions: Mapping[str, str] = field(default_factory=dict)
-    calls: int = 0
     origins: Mapping[str, Origin] = field(default_factory=dict)
 
     @property
@@ -135,7 +134,7 @@ def resolve(automation: Automation, variables: Iterable[EnvironmentVariable] | N
     """
     chosen = list(variables_of(automation) if variables is None else variables)
     credentials = credentials_of(automation.organization, chosen)
-    answers, calls = _read_all(chosen, credentials)
+    answers = _read_all(chosen, credentials)
     values: dict[str, Secret[str]] = {}
     origins: dict[str, Origin] = {}
     problems: list[Problem] = []
@@ -150,7 +149,7 @@ def resolve(automation: Automation, variables: Iterable[EnvironmentVariable] | N
             origins[variable.key] = Origin(variable, credential, tuple(reading.secrets))
     read = sum(isinstance(answer, Fetched) for answer in answers.values())
     versions = {key: origin.mark for key, origin in origins.items()}
-    return Resolution(values, tuple(problems), read, versions, calls, origins)
+    return Resolution(values, tuple(problems), read, versions, origins)
 
 
 def variables_of(automation: Automation, only: Collection[str] | None = None) -> "QuerySet[EnvironmentVariable]":
@@ -188,8 +187,8 @@ _CREDENTIALS_AT_ONCE = 16
 
 def _read_all(
     variables: Iterable[EnvironmentVariable], credentials: Mapping[int, Credential]
-) -> tuple[dict[tuple[int, SecretId], Answer], int]:
-    """Return the answer for every secret that is wanted, and how many requests were sent."""
+) -> dict[tuple[int, SecretId], Answer]:
+    """Return the answer for every secret that is wanted."""
     wanted: defaultdict[int, dict[SecretId, None]] = defaultdict(dict)
     for variable in variables:
         if credential := credentials.get(variable.pk):
@@ -204,7 +203,7 @@ def _read_all(
             answers |= {(pk, secret): error for secret in secrets}
     for pk, fetched in _fetch_all(opened).items():
         answers |= {(pk, secret): answer for secret, answer in fetched.items()}
-    return answers, sum(provider.calls for provider, _secrets in opened.values())
+    return answers
 
 
 def _fetch_all(

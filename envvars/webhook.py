@@ -36,13 +36,13 @@ def document_of(deployment: Deployment) -> bytes:
     """Return what is sent: names and times in JSON, never a value."""
     automation, organization = deployment.automation, deployment.organization
     path = reverse("automation_detail", args=[organization.uuid, automation.uuid])
-    rows = deployment.variables.filter(stale_since__isnull=False).order_by("key")
+    stale = deployment.variables.filter(stale_since__isnull=False).order_by("key").values("key", "stale_since")
     document = {
         "event": "deployment.stale",
         "organization": organization.slug,
         "automation": {"uuid": str(automation.uuid), "name": automation.name, "slug": automation.slug},
         "deployment": deployment.number,
-        "variables": [{"key": row.key, "stale_since": row.stale_since} for row in rows.only("key", "stale_since")],
+        "variables": list(stale),
         "url": urljoin(settings.PUBLIC_URL, path),
     }
     return json.dumps(document, cls=DjangoJSONEncoder).encode()

@@ -8,7 +8,7 @@ import json
 import re
 import secrets
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from django.utils.translation import gettext as _
 
@@ -122,16 +122,12 @@ def as_github_masks(values: Values) -> str:
     https://docs.github.com/actions/reference/workflow-commands-for-github-actions#masking-a-value-in-a-log
     """
     texts = (text for value in revealed(values).values() for text in (value, *re.split(r"[\r\n]+", value)))
-    return "".join(f"::add-mask::{_github_escaped(text)}\n" for text in _once(texts) if text.strip())
+    return "".join(f"::add-mask::{_github_escaped(text)}\n" for text in dict.fromkeys(texts) if text.strip())
 
 
 def _github_escaped(text: str) -> str:
     """Escape as the runner's own toolkit does; `%` first, because the other two bring one."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _once(texts: Iterable[str]) -> Iterable[str]:
-    return dict.fromkeys(texts)
 
 
 def as_github_env(values: Values) -> str:

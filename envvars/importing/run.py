@@ -67,6 +67,7 @@ class VariableImport(Import):
         stored = store.stored(keys)
         managed = store.managed(keys, reader.reach.variables) if reader.reach.variables else stored.keys()
         assigned = store.assignments(keys) if any(one.automations is not None for _row, one in wanted) else {}
+        automations = frozenset(reader.reach.automations.values())
         changes: list[tuple[StoredVariable | None, Wanted, Sequence[str]]] = []
         for row, one in wanted:
             there = stored.get(one.key)
@@ -78,8 +79,7 @@ class VariableImport(Import):
                 continue
             receives = assigned.get(one.key, NOTHING)
             if one.automations is not None:  # those beyond reach keep it, as on the page
-                kept = receives - set(reader.reach.automations.values())
-                one = replace(one, automations=one.automations | kept)
+                one = replace(one, automations=one.automations | (receives - automations))
             fields = store.changed(there, one, receives) if there else []
             is_ours = there is not None and there.import_name == self.choices.name
             action = decide(fields, exists=there is not None, is_ours=is_ours, on_conflict=self.choices.on_conflict)

@@ -51,7 +51,9 @@ def check_drift(
     A deployment that was replaced while vaults were asked is left out. It is audited where a person asked, or where
     something is news; who else must hear of a deployment that went stale is told once (`envvars.webhook`).
     """
-    deployments = Deployment.objects.for_organization(organization).in_use().select_related("automation")
+    deployments = (
+        Deployment.objects.for_organization(organization).in_use().select_related("automation", "organization")
+    )
     if automation:
         deployments = deployments.filter(automation=automation)
     read: dict[int, list[DeployedVariable]] = {deployment.pk: [] for deployment in deployments}

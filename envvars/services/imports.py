@@ -20,19 +20,6 @@ from .variables import Source, Value, changed_fields, columns_of, keep_hidden, r
 Action = AuditEvent.Action
 #: Rows that are read, compared and written together.
 BATCH = 2_000
-_STORED = (
-    "uuid",
-    "key",
-    "source",
-    "provider",
-    "credential_id",
-    "reference",
-    "version_stage",
-    "acknowledged",
-    "value",
-    "import_name",
-    "updated_at",
-)
 
 
 class StoredVariable(NamedTuple):
@@ -85,7 +72,7 @@ class VariableStore:
     def stored(self, keys: Iterable[str]) -> dict[str, StoredVariable]:
         """Return the variables there are among `keys`, by key."""
         rows = EnvironmentVariable.objects.filter(organization=self.organization, key__in=among(keys))
-        return {row[1]: StoredVariable(*row) for row in rows.values_list(*_STORED)}
+        return {row[1]: StoredVariable(*row) for row in rows.values_list(*StoredVariable._fields)}
 
     def managed(self, keys: Iterable[str], condition: Q) -> set[str]:
         """Return those of `keys` whose variables meet the condition of what a member manages."""
@@ -169,7 +156,7 @@ class VariableStore:
         rows = EnvironmentVariable.objects.filter(
             condition or Q(), organization=self.organization, import_name=self.import_name
         )
-        values = rows.order_by("key").values_list(*_STORED)
+        values = rows.order_by("key").values_list(*StoredVariable._fields)
         return [StoredVariable(*row) for row in values.iterator(BATCH) if row[1] not in keys]
 
     def remove(self, variables: Sequence[StoredVariable]) -> None:

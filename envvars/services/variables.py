@@ -23,7 +23,6 @@ from ..references import Reference, Written
 Action = AuditEvent.Action
 Source = EnvironmentVariable.Source
 
-
 _NOWHERE = Reference("")
 
 
@@ -202,7 +201,7 @@ def _index_secrets(variable: EnvironmentVariable) -> None:
 
 
 class Stored(Protocol):
-    """What is compared of a stored variable: a model instance, or a tuple of these columns."""
+    """What is compared of a stored variable, an instance or a tuple: these columns and, by name, `columns_of`."""
 
     @property
     def key(self) -> str:
@@ -214,7 +213,7 @@ class Stored(Protocol):
 
     @property
     def acknowledged(self) -> bool:
-        """Whether its name's effect on programs is known; the other columns are read by their names in `columns_of`."""
+        """Whether its name's effect on programs is known."""
 
 
 def changed_fields(

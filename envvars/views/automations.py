@@ -5,13 +5,14 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.db.models import Count
+from django.db.models import Case, Count, When
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from crewadmin.bulk import among
 from crewadmin.pagination import page_of
 from organizations.access import OrganizationRequest, freshly_proven
 from organizations.sharing import Grant, hidden_count, listed
@@ -101,6 +102,9 @@ def automation_page(
     drifted = _drifted(request, automation, last)
     rows = shown_variables(request).filter(automations=automation)
     outcomes, shown_count = context.get("outcomes", {}), rows.count()
+    told = {key for key, outcome in outcomes.items() if not outcome.ok} | changes.keys() | drifted.keys()
+    if told and shown_count > VARIABLES_SHOWN:  # what there is to tell of stands first
+        rows = rows.order_by(Case(When(key__in=among(told), then=0), default=1), "key")
     tokens = ServiceToken.objects.for_organization(request.organization).filter(automation=automation)
     context |= {
         "automation": automation,

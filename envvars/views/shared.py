@@ -43,7 +43,7 @@ def shown_variables(request: OrganizationRequest) -> "QuerySet[EnvironmentVariab
     """Return the variables that the member may see, without values, each with what `source_name` asks."""
     rows = EnvironmentVariable.objects.for_organization(request.organization).select_related("credential")
     names_credential = flag(named_to(request.membership, request.access, "credential__"))
-    shown: Any = listed(rows.defer("value", "credential__secrets"), request.membership)
+    shown: Any = listed(rows.defer("credential__secrets"), request.membership)
     return shown.annotate(names_credential=names_credential)  # type: ignore[no-any-return]  # see listed
 
 

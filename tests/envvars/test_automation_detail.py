@@ -159,6 +159,20 @@ def test_the_page_costs_the_same_queries_however_many_variables_there_are(
     assert counts == {10: 13, 50: 13}
 
 
+def test_of_very_many_variables_those_without_a_value_are_shown_first(
+    acme: Organization, bob: User, crew: Automation, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("envvars.views.automations.VARIABLES_SHOWN", 2)
+    for key in ("A", "B", "C"):
+        store_direct(acme, key, "x", [crew])
+    store_reference(acme, "LAST", "no-default#key", automations=[crew])
+    client = sign_in(bob)
+    assert "LAST" not in text_of(client.get(address(crew)))
+    words = text_of(client.post(check(crew)))
+    assert words.index("LAST") < words.index("No credential found") < words.index("A has a value")
+    assert "The first 2 of 4." in words
+
+
 def test_a_check_is_a_post(bob: User, crew: Automation, sign_in: SignIn) -> None:
     assert sign_in(bob).get(check(crew)).status_code == 405
 

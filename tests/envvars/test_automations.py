@@ -140,6 +140,8 @@ def test_many_variables_are_typed_instead_of_ticked(
     assert response.status_code == 422
     assert "There is no “key_002” in this organization." in errors_beside(response, "variables")
     assert crew.variables.count() == 3
+    assert client.post(url, posted | {"variables": " ,\r\n"}).status_code == 302
+    assert crew.variables.count() == 0
 
 
 def test_what_changed_is_stored_and_named(acme: Organization, bob: User, crew: Automation, sign_in: SignIn) -> None:

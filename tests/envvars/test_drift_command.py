@@ -5,9 +5,12 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from pytest_django import DjangoAssertNumQueries
 
+from envvars.management.commands.drift import _as_json, _as_text
 from envvars.models import Automation
 from envvars.services.deployments import deploy
+from envvars.services.drift import check_drift
 from organizations.models import Organization
 from sandbox import seed
 from sandbox.aws import Sandbox
@@ -60,6 +63,15 @@ def test_json_has_the_same_a_line_for_each_automation(stale_crew: Automation, sa
     assert (found["deployment"], found["compared"]) == (1, 2)
     assert set(found["stale"]) == {"DB_PASSWORD", "DB_URL"}
     assert list(found["unknown"]) == ["DB_URL"]
+
+
+def test_what_is_said_of_an_automation_takes_no_query(
+    stale_crew: Automation, acme: Organization, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    (found,) = check_drift(acme)
+    with django_assert_num_queries(0):
+        assert _as_text(found).startswith("acme/invoice-crew")
+        assert "acme/invoice-crew" in _as_json(found)
 
 
 def test_the_exit_code_tells_what_is_stale_only_if_it_is_asked_to(stale_crew: Automation) -> None:

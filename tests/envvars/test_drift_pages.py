@@ -56,7 +56,7 @@ def test_the_button_compares_and_tells(baked_crew: Automation, bob: User, sign_i
     assert "could not be compared: " in text_of(answer)
     event = AuditEvent.objects.filter(action="automation:compared").order_by("-pk")[0]
     assert event.actor == bob
-    assert not any(call.action == "GetSecretValue" for call in sandbox.calls[-2:])
+    assert {call.action for call in sandbox.calls[-2:]} == {"DescribeSecret"}
 
 
 def test_without_a_deployment_there_is_nothing_to_compare(baked_crew: Automation, bob: User, sign_in: SignIn) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from celery.exceptions import Retry
+from pytest_django import DjangoAssertNumQueries
 
 from envvars import tasks, webhook
 from envvars.models import Automation, Deployment
@@ -93,6 +94,15 @@ def test_what_went_stale_is_told_once(
         "url": f"https://crewadmin.example/organizations/{acme.uuid}/automations/{rotated_crew.uuid}/",
     }
     assert (path, headers["Content-Type"]) == ("/hooks/drift", "application/json")
+
+
+def test_the_document_takes_one_query_for_all_variables(
+    rotated_crew: Automation, acme: Organization, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    check_drift(acme)
+    deployment = Deployment.objects.select_related("automation", "organization").get()
+    with django_assert_num_queries(1):
+        assert len(json.loads(webhook.document_of(deployment))["variables"]) == 2
 
 
 def test_it_is_signed(rotated_crew: Automation, acme: Organization, receiver: Receiver) -> None:

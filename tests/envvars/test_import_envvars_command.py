@@ -57,7 +57,7 @@ def ran_command(*arguments: str) -> Ended:
 def values(organization: Organization) -> dict[str, Any]:
     """What is stored, opened."""
     rows = EnvironmentVariable.objects.filter(organization=organization)
-    return {one.key: one.value.reveal() if one.value else one.reference_label for one in rows}
+    return {one.key: one.value.reveal() if one.value else one.reference for one in rows}
 
 
 def state() -> tuple[Any, ...]:

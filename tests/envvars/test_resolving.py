@@ -240,7 +240,8 @@ def test_only_some_variables_may_be_resolved(
     wanted = store_reference(acme, "API_KEY", seed.OPENAI_KEY.name, automations=[crew])
     store_reference(acme, "NOT_FOUND", "no/such-secret", automations=[crew])
     resolution = resolve(crew, [wanted])
-    assert (list(resolution.values), resolution.problems, resolution.calls) == (["API_KEY"], (), 1)
+    assert (list(resolution.values), resolution.problems) == (["API_KEY"], ())
+    assert len(sandbox.calls) == 1
 
 
 def test_the_number_of_queries_does_not_grow_with_the_variables(

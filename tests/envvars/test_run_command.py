@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from credentials.models import Credential
 from crewadmin.environment import OWN_NAMES
+from envvars.management.commands.run import Command
 from envvars.models import Automation, EnvironmentVariable
 from organizations.models import AuditEvent, Organization
 from sandbox import seed
@@ -146,9 +148,12 @@ def test_a_command_that_cannot_be_started_has_the_shell_s_exit_codes(
 
 
 def test_without_a_command_nothing_is_resolved(with_values: Automation, sandbox: Sandbox) -> None:
-    for arguments in (["acme/invoice-crew"], ["acme/invoice-crew", "--"], []):
-        answer = manage(sandbox, "run", *arguments)
-        assert (answer.returncode, answer.stdout) == (2, "")
+    for arguments in (["acme/invoice-crew"], ["acme/invoice-crew", "--"]):
+        with pytest.raises(CommandError, match="Name the command") as ended:
+            call_command("run", *arguments)
+        assert ended.value.returncode == 2
+    answer = manage(sandbox, "run")
+    assert (answer.returncode, answer.stdout) == (2, "")
     assert sandbox.calls == []
     assert not AuditEvent.objects.filter(action="automation:resolved").exists()
 
@@ -248,10 +253,10 @@ def test_a_rotated_secret_restarts_a_watched_command(with_values: Automation, sa
 
 
 @pytest.mark.parametrize("interval", ["0", "-1", "x", "1.5", "99999999999999", "86401", "\u0661"])
-def test_an_interval_is_a_number_of_seconds(interval: str, with_values: Automation, sandbox: Sandbox) -> None:
-    answer = manage(sandbox, "run", "--watch", f"--interval={interval}", "acme/invoice-crew", "--", "true")
-    assert answer.returncode == 2
-    assert "seconds from 1 to 86400" in answer.stderr
+def test_an_interval_is_a_number_of_seconds(interval: str) -> None:
+    parser = Command().create_parser("manage.py", "run")
+    with pytest.raises(CommandError, match="seconds from 1 to 86400"):
+        parser.parse_args(["--watch", f"--interval={interval}", "acme/invoice-crew", "--", "true"])
 
 
 def test_a_watched_command_that_is_not_there_has_the_shell_s_exit_code(

@@ -71,7 +71,7 @@ def test_a_variable_may_name_a_credential(
 ) -> None:
     posted = form(source=f"credential:{aws_prod.uuid}", value="", secret_name="crewai/openai-api-key")
     assert sign_in(alice).post(address(acme), posted).status_code == 302
-    assert (stored().source, stored().credential, stored().reference_label) == (
+    assert (stored().source, stored().credential, stored().reference) == (
         "credential",
         aws_prod,
         "crewai/openai-api-key",
@@ -371,7 +371,7 @@ def test_a_template_is_kept_as_it_was_typed_and_indexed_by_its_secrets(
     acme: Organization, alice: User, sign_in: SignIn
 ) -> None:
     assert sign_in(alice).post(address(acme), form(source=DEFAULT, secret_name=URL)).status_code == 302
-    assert stored().reference_label == URL
+    assert stored().reference == URL
     rows = stored().secret_references.order_by("position")
     assert [str(row) for row in rows] == [
         "database-credentials#username",

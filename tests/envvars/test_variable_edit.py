@@ -40,7 +40,7 @@ def form(variable: EnvironmentVariable, **changes: Any) -> dict[str, Any]:
         "key": variable.key,
         "source": source or f"credential:{variable.credential and variable.credential.uuid}",
         "value": "",
-        "secret_name": variable.reference_label,
+        "secret_name": variable.reference,
         "automations": [automation.slug for automation in variable.automations.all()],
         **changes,
     }

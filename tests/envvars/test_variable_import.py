@@ -38,7 +38,7 @@ def plan_of(response: Any) -> str:
 
 def values(organization: Organization) -> dict[str, str]:
     rows = EnvironmentVariable.objects.filter(organization=organization).select_related("organization")
-    return {one.key: one.value.reveal() if one.value else one.reference_label for one in rows}
+    return {one.key: one.value.reveal() if one.value else one.reference for one in rows}
 
 
 @pytest.fixture
