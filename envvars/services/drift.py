@@ -32,8 +32,7 @@ class Drift:
     """What became of the deployment that one automation starts with.
 
     `compared` counts the variables that vaults were asked about. `stale` tells by key since when another version is
-    known of; `unknown` why nothing could be told. What was stale stays so until
-    it can be told again.
+    known of, `unknown` why nothing could be told. What was stale stays so until it can be told again.
     """
 
     deployment: Deployment
@@ -58,19 +57,19 @@ def check_drift(
     rows = DeployedVariable.objects.filter(deployment__in=read).defer("fingerprint").order_by("key")
     for row in rows.exclude(source=EnvironmentVariable.Source.DIRECT):
         read[row.deployment_id].append(row)
-    versions = _versions_now(row for rows in read.values() for row in rows)
+    versions = _versions_now(organization, (row for rows in read.values() for row in rows))
     found = (
         _store(organization, deployment, read[deployment.pk], versions, by, by_label) for deployment in deployments
     )
     return [drift for drift in found if drift]
 
 
-def _versions_now(rows: Iterable[DeployedVariable]) -> _Versions:
+def _versions_now(organization: Organization, rows: Iterable[DeployedVariable]) -> _Versions:
     """Ask each vault once about the secrets that were read with its credential, as that is configured now."""
     wanted: dict[int | None, dict[SecretId, None]] = defaultdict(dict)
     for row in rows:
         wanted[row.credential_id] |= dict.fromkeys(_secrets_of(row))
-    credentials = Credential.objects.in_bulk([pk for pk in wanted if pk])
+    credentials = Credential.objects.filter(organization=organization).in_bulk([pk for pk in wanted if pk])
     versions: dict[tuple[int | None, SecretId], str | FailureCode] = {}
     for pk, secrets in wanted.items():
         credential = credentials.get(pk) if pk else None
@@ -107,8 +106,11 @@ def _store(
         if not Deployment.objects.in_use().filter(pk=deployment.pk).exists():
             return None
         now = timezone.now()
-        before = {row.pk: (row.stale_since, row.unknown_code) for row in rows}
+        # As it is known now: somebody else may have compared while these answers were on their way.
+        known = deployment.variables.values_list("pk", "stale_since", "unknown_code")
+        before = {pk: (stale_since, unknown_code) for pk, stale_since, unknown_code in known}
         for row in rows:
+            row.stale_since, row.unknown_code = before[row.pk]
             _judge(row, versions, now)
         changed = [row for row in rows if before[row.pk] != (row.stale_since, row.unknown_code)]
         _write(changed)
