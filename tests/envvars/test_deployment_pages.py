@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from credentials.models import Credential
 from credentials.services import delete_credential
+from crewadmin.sealing import key_ring
 from envvars.models import Automation, Deployment
 from envvars.services import deployments
 from envvars.services.automations import change_automation
@@ -118,6 +119,18 @@ def test_the_same_value_saved_again_is_no_change(
     value = Value(Source.DIRECT)
     change_variable(variable, None, key="LOG_LEVEL", value=value, automations=[baked, other])
     assert "changed since" not in text_of(sign_in(alice).get(at("automation_detail", baked)))
+
+
+def test_without_the_master_key_a_value_that_was_saved_since_counts_as_changed(
+    baked: Automation, alice: User, sign_in: SignIn, settings: Any
+) -> None:
+    deploy(baked, None)
+    set_level(baked, "another")
+    settings.FERNET_KEYS = ["b3RoZXItMzItcmFuZG9tLWJ5dGVzLTRuUTd4WjJrVzk="]
+    key_ring.forget()
+    response = sign_in(alice).get(at("automation_detail", baked))
+    assert response.status_code == 200
+    assert "1 variable changed since deployment #1" in text_of(response)
 
 
 def test_another_default_credential_is_a_change(
