@@ -42,7 +42,7 @@ class Drift:
 
 
 def check_drift(
-    organization: Organization, by: User | None = None, *, automation: Automation | None = None, by_label: str = ""
+    organization: Organization, by: User | None = None, *, automation: Automation | None = None
 ) -> list[Drift]:
     """Compare what an organization's automations, or one of them, were deployed with to what vaults hold now.
 
@@ -58,9 +58,7 @@ def check_drift(
     for row in rows.exclude(source=EnvironmentVariable.Source.DIRECT):
         read[row.deployment_id].append(row)
     versions = _versions_now(organization, (row for rows in read.values() for row in rows))
-    found = (
-        _store(organization, deployment, read[deployment.pk], versions, by, by_label) for deployment in deployments
-    )
+    found = (_store(organization, deployment, read[deployment.pk], versions, by) for deployment in deployments)
     return [drift for drift in found if drift]
 
 
@@ -99,7 +97,6 @@ def _store(
     rows: Sequence[DeployedVariable],
     versions: _Versions,
     by: User | None,
-    by_label: str,
 ) -> Drift | None:
     """Write down what was found out, unless there is a newer deployment by now."""
     with changing(organization):
@@ -117,8 +114,8 @@ def _store(
         stale = {row.key: row.stale_since for row in rows if row.stale_since}
         deployment.checked_at, deployment.stale_since = now, min(stale.values(), default=None)
         deployment.save(update_fields=["checked_at", "stale_since"])
-        if by or by_label or changed:
-            _record(organization, deployment, rows, by, by_label)
+        if by or changed:
+            _record(organization, deployment, rows, by)
         if any(row.stale_since == now for row in changed):
             transaction.on_commit(lambda: webhook.tell_later(deployment.pk), robust=True)  # what was found stays
     unknown = {row.key: FailureCode(row.unknown_code) for row in rows if row.unknown_code}
@@ -154,7 +151,6 @@ def _record(
     deployment: Deployment,
     rows: Sequence[DeployedVariable],
     by: User | None,
-    by_label: str,
 ) -> None:
     record(
         organization,
@@ -167,5 +163,4 @@ def _record(
             "stale": [row.key for row in rows if row.stale_since],
             "problems": [f"{row.key}: {row.unknown_code}" for row in rows if row.unknown_code],
         },
-        label=by_label,
     )
