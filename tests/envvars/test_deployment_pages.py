@@ -16,7 +16,9 @@ from envvars.models import Automation, Deployment
 from envvars.services import deployments
 from envvars.services.automations import change_automation
 from envvars.services.deployments import deploy
+from envvars.services.imports import VariableStore
 from envvars.services.variables import Value, change_variable, delete_variable
+from organizations.audit import changing
 from organizations.models import Membership, Organization, User
 from organizations.sharing import Grant
 from sandbox import seed
@@ -244,6 +246,31 @@ def test_what_was_restricted_after_a_deployment_stays_hidden_when_it_is_gone(
     delete_variable(secret, None)
     assert "API_KEY" not in text_of(sign_in(bob).get(url))
     assert "API_KEY" in text_of(sign_in(alice).get(url))
+
+
+def test_what_an_import_removes_stays_hidden_too(
+    baked: Automation, acme: Organization, alice_: Membership, bob: User, sign_in: SignIn
+) -> None:
+    url = at("deployment_detail", deploy(baked, None))
+    secret = baked.variables.get(key="API_KEY")
+    restrict_to(secret, alice_)
+    store = VariableStore(acme, None, secret.import_name)
+    with changing(acme):
+        store.remove([store.stored(["API_KEY"])["API_KEY"]])
+    assert not baked.variables.filter(key="API_KEY").exists()
+    assert "API_KEY" not in text_of(sign_in(bob).get(url))
+
+
+def test_the_name_of_a_credential_that_is_gone_is_for_owners(
+    baked: Automation, aws_prod: Credential, alice: User, erin: User, sign_in: SignIn
+) -> None:
+    url = at("deployment_detail", deploy(baked, None))
+    baked.variables.exclude(key="LOG_LEVEL").delete()
+    delete_credential(aws_prod, None)
+    assert "aws-prod" in text_of(sign_in(alice).get(url))
+    page = text_of(sign_in(erin).get(url))
+    assert "DB_PASSWORD Named credential" in page
+    assert "aws-prod" not in page
 
 
 # --- Two deployments ------------------------------------------------------------------------------------------------
