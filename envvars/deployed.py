@@ -129,7 +129,11 @@ def _typed_anew(automation: Automation, rows: dict[int, DeployedVariable]) -> It
     """
     if not rows:
         return
-    hasher = fingerprint_hasher(automation.organization_id)
+    try:
+        hasher = fingerprint_hasher(automation.organization_id)
+    except SealError:  # nothing can be compared
+        yield from (row.key for row in rows.values())
+        return
     for variable in EnvironmentVariable.objects.filter(pk__in=rows).select_related("organization"):
         try:
             same = hasher(variable.key, variable.value.reveal()) == bytes(rows[variable.pk].fingerprint)

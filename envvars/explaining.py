@@ -47,10 +47,10 @@ class Hop:
     """How one hop went.
 
     `milliseconds` is None where there was nothing to time, `part` the number of a template's reference, from 1.
-    `facts` may hold `automation`, `deployment` (of an automation that resolves at deploy: the number of what it starts
-    with, blank before the first), `source`, `reference`, `credential`, `default_since` (ISO 8601), `region`,
-    `access_key`, `account`, `arn`, `role_arn`, `request_id`, `secret_name`, `version_id`, `version_stage`, `json_key`,
-    and of a failure what its text names. `keys` and `nearest` are as in `resolving.Problem`.
+    `facts` may hold `automation`, `deployment` (the number of what an automation that resolves at deploy starts with,
+    blank before the first), `source`, `reference`, `credential`, `default_since` (ISO 8601), `region`, `access_key`,
+    `account`, `arn`, `role_arn`, `request_id`, `secret_name`, `version_id`, `version_stage`, `json_key`, and of a
+    failure what its text names. `keys` and `nearest` are as in `resolving.Problem`.
     """
 
     name: HopName
@@ -101,7 +101,8 @@ def explain(variable: EnvironmentVariable, automation: Automation | None = None)
 def trace(variable: EnvironmentVariable, by: User | None, automation: Automation | None = None) -> Explanation:
     """Read what a variable refers to, as resolving it would, and return how each hop went. The value is dropped.
 
-    Written down before the call. Raises credentials.testing.TooManyTestsError.
+    Written down before the call. Raises credentials.testing.TooManyTestsError, and Credential.DoesNotExist if it was
+    deleted meanwhile.
     """
     known, started = explain(variable, automation), perf_counter()
     if known.failure:

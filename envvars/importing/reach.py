@@ -17,8 +17,11 @@ from ..models import Automation, EnvironmentVariable
 
 @dataclass(frozen=True)
 class Reach:
-    """Credentials by name, providers whose default may be used, automations' primary keys by short name, and the
-    condition for the variables that may be changed (None: all)."""
+    """What is in reach.
+
+    Credentials by name, providers whose default may be used, automations' primary keys by short name, and the condition
+    for the variables that may be changed (None: all).
+    """
 
     credentials: Mapping[str, Credential]
     defaults: frozenset[str]

@@ -9,8 +9,9 @@ from django.utils.translation import gettext_lazy as _
 
 from credentials.models import Credential
 from credentials.providers.failures import Text
-from organizations.audit import changing, record
+from organizations.audit import record
 from organizations.models import AuditEvent, User
+from organizations.services.managers import changing_as_manager
 
 from ..delivery.formats import revealed
 from ..deployed import fingerprint_hasher
@@ -45,8 +46,8 @@ def deploy(automation: Automation, by: User | None, *, by_label: str = "") -> De
     """Read an automation's values and make them what it starts with, if it resolves at deploy.
 
     `by` is None on the command line and for what `by_label` names. The deployment before loses its values, not its
-    fingerprints. Raises NothingDeployedError with the problems, KeptChangingError, and Automation.DoesNotExist if the
-    automation was deleted meanwhile; what was deployed before stays.
+    fingerprints. Raises NothingDeployedError with the problems, KeptChangingError, and what `managed_row` does for what
+    became of the automation or of the person meanwhile; what was deployed before stays.
     """
     for _attempt in range(_ATTEMPTS):
         resolution = resolve_for(automation, by, "deploy", by_label=by_label)
@@ -59,9 +60,8 @@ def deploy(automation: Automation, by: User | None, *, by_label: str = "") -> De
 
 def _store(automation: Automation, resolution: Resolution, by: User | None, by_label: str) -> Deployment | None:
     """Store what was resolved, unless the configuration is another than the one it was resolved from."""
-    organization = automation.organization
-    with changing(organization):
-        Automation.objects.select_for_update().only("pk").get(pk=automation.pk)
+    with changing_as_manager(automation, by) as automation:
+        organization = automation.organization
         if _configuration(resolution.origins.values()) != _configured_now(automation):
             return None
         earlier = Deployment.objects.of(automation)

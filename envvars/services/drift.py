@@ -32,8 +32,7 @@ class Drift:
     """What became of the deployment that one automation starts with.
 
     `compared` counts the variables that vaults were asked about. `stale` tells by key since when another version is
-    known of; `unknown` why nothing could be told. What was stale stays so until
-    it can be told again.
+    known of, `unknown` why nothing could be told. What was stale stays so until it can be told again.
     """
 
     deployment: Deployment
@@ -43,7 +42,7 @@ class Drift:
 
 
 def check_drift(
-    organization: Organization, by: User | None = None, *, automation: Automation | None = None, by_label: str = ""
+    organization: Organization, by: User | None = None, *, automation: Automation | None = None
 ) -> list[Drift]:
     """Compare what an organization's automations, or one of them, were deployed with to what vaults hold now.
 
@@ -60,19 +59,17 @@ def check_drift(
     rows = DeployedVariable.objects.filter(deployment__in=read).defer("fingerprint").order_by("key")
     for row in rows.exclude(source=EnvironmentVariable.Source.DIRECT):
         read[row.deployment_id].append(row)
-    versions = _versions_now(row for rows in read.values() for row in rows)
-    found = (
-        _store(organization, deployment, read[deployment.pk], versions, by, by_label) for deployment in deployments
-    )
+    versions = _versions_now(organization, (row for rows in read.values() for row in rows))
+    found = (_store(organization, deployment, read[deployment.pk], versions, by) for deployment in deployments)
     return [drift for drift in found if drift]
 
 
-def _versions_now(rows: Iterable[DeployedVariable]) -> _Versions:
+def _versions_now(organization: Organization, rows: Iterable[DeployedVariable]) -> _Versions:
     """Ask each vault once about the secrets that were read with its credential, as that is configured now."""
     wanted: dict[int | None, dict[SecretId, None]] = defaultdict(dict)
     for row in rows:
         wanted[row.credential_id] |= dict.fromkeys(_secrets_of(row))
-    credentials = Credential.objects.in_bulk([pk for pk in wanted if pk])
+    credentials = Credential.objects.filter(organization=organization).in_bulk([pk for pk in wanted if pk])
     versions: dict[tuple[int | None, SecretId], str | FailureCode] = {}
     for pk, secrets in wanted.items():
         credential = credentials.get(pk) if pk else None
@@ -102,23 +99,25 @@ def _store(
     rows: Sequence[DeployedVariable],
     versions: _Versions,
     by: User | None,
-    by_label: str,
 ) -> Drift | None:
     """Write down what was found out, unless there is a newer deployment by now."""
     with changing(organization):
         if not Deployment.objects.in_use().filter(pk=deployment.pk).exists():
             return None
         now = timezone.now()
-        before = {row.pk: (row.stale_since, row.unknown_code) for row in rows}
+        # As it is known now: somebody else may have compared while these answers were on their way.
+        known = deployment.variables.values_list("pk", "stale_since", "unknown_code")
+        before = {pk: (stale_since, unknown_code) for pk, stale_since, unknown_code in known}
         for row in rows:
+            row.stale_since, row.unknown_code = before[row.pk]
             _judge(row, versions, now)
         changed = [row for row in rows if before[row.pk] != (row.stale_since, row.unknown_code)]
         _write(changed)
         stale = {row.key: row.stale_since for row in rows if row.stale_since}
         deployment.checked_at, deployment.stale_since = now, min(stale.values(), default=None)
         deployment.save(update_fields=["checked_at", "stale_since"])
-        if by or by_label or changed:
-            _record(organization, deployment, rows, by, by_label)
+        if by or changed:
+            _record(organization, deployment, rows, by)
         if any(row.stale_since == now for row in changed):
             transaction.on_commit(lambda: webhook.tell_later(deployment.pk), robust=True)  # what was found stays
     unknown = {row.key: FailureCode(row.unknown_code) for row in rows if row.unknown_code}
@@ -154,7 +153,6 @@ def _record(
     deployment: Deployment,
     rows: Sequence[DeployedVariable],
     by: User | None,
-    by_label: str,
 ) -> None:
     record(
         organization,
@@ -167,5 +165,4 @@ def _record(
             "stale": [row.key for row in rows if row.stale_since],
             "problems": [f"{row.key}: {row.unknown_code}" for row in rows if row.unknown_code],
         },
-        label=by_label,
     )

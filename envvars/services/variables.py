@@ -49,7 +49,7 @@ def add_variable(
     """Store a variable and assign it. `acknowledged`: its name's effect on programs is known, see envvars.names.
 
     Raises ValidationError if the organization has that `key` already, if the name is refused or needs to be
-    `acknowledged`, or for a `source` that was deleted meanwhile.
+    `acknowledged`, for a `source` that was deleted meanwhile, or a direct `value` without text.
     """
     variable = EnvironmentVariable(organization=organization, created_by=by)
     with changing(organization):
@@ -71,7 +71,7 @@ def change_variable(
     automations: Iterable[Automation],
     acknowledged: bool = False,
 ) -> EnvironmentVariable:
-    """Store what changed; a direct value without text keeps the stored one.
+    """Store what changed; a direct value without text keeps the stored one, if there is one.
 
     Raises ValidationError as `add_variable` does, and what `managed_row` does.
     """
@@ -150,6 +150,8 @@ def _take_value(variable: EnvironmentVariable, value: Value, by: User | None) ->
     credentials = Credential.objects.filter(organization=variable.organization)
     if value.credential and not credentials.filter(pk=value.credential.pk).exists():
         raise ValidationError({"source": _("This credential was deleted meanwhile. Choose another value source.")})
+    if value.source == Source.DIRECT and not value.text and variable.source != Source.DIRECT:
+        raise ValidationError({"value": _("Type the value, or choose another value source.")})
     for column, content in columns_of(value).items():
         setattr(variable, column, content)
     variable.updated_by, variable.import_name = by, ""

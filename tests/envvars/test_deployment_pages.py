@@ -11,11 +11,14 @@ from django.urls import reverse
 
 from credentials.models import Credential
 from credentials.services import delete_credential
+from crewadmin.sealing import key_ring
 from envvars.models import Automation, Deployment
 from envvars.services import deployments
 from envvars.services.automations import change_automation
 from envvars.services.deployments import deploy
+from envvars.services.imports import VariableStore
 from envvars.services.variables import Value, change_variable, delete_variable
+from organizations.audit import changing
 from organizations.models import Membership, Organization, User
 from organizations.sharing import Grant
 from sandbox import seed
@@ -118,6 +121,18 @@ def test_the_same_value_saved_again_is_no_change(
     value = Value(Source.DIRECT)
     change_variable(variable, None, key="LOG_LEVEL", value=value, automations=[baked, other])
     assert "changed since" not in text_of(sign_in(alice).get(at("automation_detail", baked)))
+
+
+def test_without_the_master_key_a_value_that_was_saved_since_counts_as_changed(
+    baked: Automation, alice: User, sign_in: SignIn, settings: Any
+) -> None:
+    deploy(baked, None)
+    set_level(baked, "another")
+    settings.FERNET_KEYS = ["b3RoZXItMzItcmFuZG9tLWJ5dGVzLTRuUTd4WjJrVzk="]
+    key_ring.forget()
+    response = sign_in(alice).get(at("automation_detail", baked))
+    assert response.status_code == 200
+    assert "1 variable changed since deployment #1" in text_of(response)
 
 
 def test_another_default_credential_is_a_change(
@@ -231,6 +246,31 @@ def test_what_was_restricted_after_a_deployment_stays_hidden_when_it_is_gone(
     delete_variable(secret, None)
     assert "API_KEY" not in text_of(sign_in(bob).get(url))
     assert "API_KEY" in text_of(sign_in(alice).get(url))
+
+
+def test_what_an_import_removes_stays_hidden_too(
+    baked: Automation, acme: Organization, alice_: Membership, bob: User, sign_in: SignIn
+) -> None:
+    url = at("deployment_detail", deploy(baked, None))
+    secret = baked.variables.get(key="API_KEY")
+    restrict_to(secret, alice_)
+    store = VariableStore(acme, None, secret.import_name)
+    with changing(acme):
+        store.remove([store.stored(["API_KEY"])["API_KEY"]])
+    assert not baked.variables.filter(key="API_KEY").exists()
+    assert "API_KEY" not in text_of(sign_in(bob).get(url))
+
+
+def test_the_name_of_a_credential_that_is_gone_is_for_owners(
+    baked: Automation, aws_prod: Credential, alice: User, erin: User, sign_in: SignIn
+) -> None:
+    url = at("deployment_detail", deploy(baked, None))
+    baked.variables.exclude(key="LOG_LEVEL").delete()
+    delete_credential(aws_prod, None)
+    assert "aws-prod" in text_of(sign_in(alice).get(url))
+    page = text_of(sign_in(erin).get(url))
+    assert "DB_PASSWORD Named credential" in page
+    assert "aws-prod" not in page
 
 
 # --- Two deployments ------------------------------------------------------------------------------------------------

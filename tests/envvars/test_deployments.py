@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.exceptions import PermissionDenied
 from django.core.management import call_command
 from django.db import IntegrityError, connection, connections, transaction
 
@@ -17,10 +18,19 @@ from envvars.services import deployments
 from envvars.services.automations import change_automation, delete_automation
 from envvars.services.deployments import KeptChangingError, NothingDeployedError, deploy
 from envvars.services.variables import Value, change_variable, delete_variable
-from organizations.models import AuditEvent, Organization, User
+from organizations.models import AuditEvent, Membership, Organization, User
+from organizations.sharing import Grant, set_grants
 from sandbox import seed
 from sandbox.aws import Sandbox
-from tests.builders import Source, damage, store_automation, store_credential, store_direct, store_reference
+from tests.builders import (
+    Source,
+    damage,
+    restrict_to,
+    store_automation,
+    store_credential,
+    store_direct,
+    store_reference,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -220,6 +230,20 @@ def test_an_automation_that_is_deleted_meanwhile_is_not_deployed(
     meanwhile(lambda count: delete_automation(Automation.objects.get(), None))
     with pytest.raises(Automation.DoesNotExist):
         deploy(full_crew, None)
+
+
+def test_who_loses_the_right_to_deploy_while_values_are_read_deploys_nothing(
+    full_crew: Automation, erin: User, alice: User, alice_: Membership, meanwhile: Callable[..., list[int]]
+) -> None:
+    restrict_to(full_crew, alice_, {erin: [Grant.MANAGE]})
+    member = erin.memberships.get()
+    meanwhile(lambda count: set_grants(full_crew, member, [Grant.READ], alice))
+    with pytest.raises(PermissionDenied):
+        deploy(full_crew, erin)
+    meanwhile(lambda count: set_grants(full_crew, member, [], alice))
+    with pytest.raises(Automation.DoesNotExist):
+        deploy(full_crew, erin)
+    assert not Deployment.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)

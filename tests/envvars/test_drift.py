@@ -198,8 +198,9 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]
     def arrange(change: Callable[[], object]) -> None:
         ask = drift_service._versions_now
 
-        def slow(rows: Any) -> Any:
-            answers = ask(rows)
+        def slow(*arguments: Any) -> Any:
+            answers = ask(*arguments)
+            monkeypatch.setattr(drift_service, "_versions_now", ask)  # the change may compare, too
             change()
             return answers
 
@@ -216,6 +217,38 @@ def test_a_deployment_that_is_replaced_meanwhile_is_not_judged(
     meanwhile(lambda: deploy(baked_crew, None))
     assert check_drift(acme) == []
     assert not Deployment.objects.filter(stale_since__isnull=False).exists()
+
+
+def test_what_somebody_else_noticed_meanwhile_is_no_news_and_keeps_its_time(
+    baked_crew: Automation,
+    acme: Organization,
+    sandbox: Sandbox,
+    meanwhile: Callable[[Callable[[], object]], None],
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(drift_service.webhook, "tell_later", told.append)
+    deployment = deploy(baked_crew, None)
+    rotate(sandbox)
+    first: list[Drift] = []
+    meanwhile(lambda: first.append(the_drift(acme)))
+    with django_capture_on_commit_callbacks(execute=True):
+        second = the_drift(acme)
+    assert second.stale == first[0].stale != {}
+    assert Deployment.objects.get().stale_since == first[0].stale["DB_URL"]
+    assert len(events()) == 1
+    assert told == [deployment.pk]
+
+
+def test_no_vault_is_asked_with_another_organization_s_credential(
+    baked_crew: Automation, acme: Organization, umbrella: Organization, sandbox: Sandbox
+) -> None:
+    deploy(baked_crew, None)
+    DeployedVariable.objects.update(credential=store_credential(umbrella, None, "theirs"))
+    sandbox.calls.clear()
+    assert set(the_drift(acme).unknown.values()) == {FailureCode.NO_CREDENTIAL}
+    assert sandbox.calls == []
 
 
 def test_an_automation_that_is_deleted_meanwhile_is_no_error(

@@ -131,6 +131,16 @@ def test_another_variable_that_goes_stale_is_told_again(
     assert told == [["DB_URL"], ["DB_PASSWORD", "DB_URL"]]
 
 
+def test_what_is_known_already_is_not_told_again_because_something_cannot_be_told(
+    rotated_crew: Automation, acme: Organization, sandbox: Sandbox, receiver: Receiver
+) -> None:
+    check_drift(acme)
+    sandbox.detach_policy()
+    (drift,) = check_drift(acme)
+    assert set(drift.stale) == set(drift.unknown) == {"DB_PASSWORD", "DB_URL"}
+    assert len(receiver.received) == 1
+
+
 def test_without_an_address_nothing_is_sent(
     rotated_crew: Automation, acme: Organization, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -252,7 +252,7 @@ def test_a_rotated_secret_restarts_a_watched_command(with_values: Automation, sa
         assert value not in "".join(said)
 
 
-@pytest.mark.parametrize("interval", ["0", "-1", "x", "1.5", "99999999999999", "86401", "\u0661"])
+@pytest.mark.parametrize("interval", ["0", "-1", "x", "1.5", "99999999999999", "000086400999", "86401", "\u0661"])
 def test_an_interval_is_a_number_of_seconds(interval: str) -> None:
     parser = Command().create_parser("manage.py", "run")
     with pytest.raises(CommandError, match="seconds from 1 to 86400"):

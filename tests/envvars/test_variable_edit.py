@@ -9,9 +9,10 @@ from django.urls import reverse
 
 from credentials.models import Credential
 from envvars.models import Automation, EnvironmentVariable
-from envvars.services.variables import change_variable, delete_variable
+from envvars.references import parse
+from envvars.services.variables import Value, change_variable, delete_variable
 from organizations.models import AuditEvent, Organization, User
-from tests.builders import damage, store_automation, store_credential, store_direct, store_reference
+from tests.builders import Source, damage, store_automation, store_credential, store_direct, store_reference
 from tests.pages import errors_beside, html_of, text_of, value_of
 
 pytestmark = pytest.mark.django_db
@@ -114,6 +115,21 @@ def test_switching_to_a_direct_value_needs_a_value(
     assert "Type the value" in errors_beside(response, "value")
     assert sign_in(alice).post(address(referring), form(referring, source="direct", value="x")).status_code == 302
     assert (stored().source, stored().credential, stored().reference, stored().provider) == ("direct", None, "", "")
+
+
+def test_a_blank_value_keeps_nothing_where_somebody_else_chose_a_secret_meanwhile(
+    alice: User, direct: EnvironmentVariable, aws_prod: Credential, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(variable: EnvironmentVariable, by: User, **values: Any) -> EnvironmentVariable:
+        secret = Value(Source.PROVIDER_DEFAULT, provider="aws", reference=parse("database-credentials"))
+        change_variable(variable, None, key="API_KEY", value=secret, automations=[])
+        return change_variable(variable, by, **values)
+
+    monkeypatch.setattr("envvars.services.variables.change_variable", late)
+    response = sign_in(alice).post(address(direct), form(direct, key="RENAMED"))
+    assert response.status_code == 422
+    assert "Type the value" in errors_beside(response, "value")
+    assert (stored().key, stored().reference) == ("API_KEY", "database-credentials")
 
 
 def test_another_credential_can_be_chosen(

@@ -147,7 +147,7 @@ def _keys(text: str) -> list[str]:
 
 
 def _seconds(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= 86_400:
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or not 1 <= int(text) <= 86_400:
         raise ArgumentTypeError("a number of seconds from 1 to 86400")
     return int(text)
 
