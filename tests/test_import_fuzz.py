@@ -88,8 +88,9 @@ def test_no_file_makes_a_reader_fail(name: str) -> None:
     def read(data: bytes) -> None:
         began = time.process_time()
         findings = everything_read(name, data)
+        took = time.process_time() - began
         assert all(finding.reason and finding.advice for finding in findings)
-        assert time.process_time() - began < 1
+        assert took < 1 or quickest(lambda: everything_read(name, data)) < 1  # a machine may stand still once
         if next(number) % COUNTED == 0:
             assert peak_of(lambda: everything_read(name, data)) < MOST_BYTES
 
@@ -109,11 +110,14 @@ def everything_read(name: str, data: bytes) -> Findings:
     return findings
 
 
-def seconds_of(work: Callable[[], object]) -> float:
-    """Return the processor's time that some work took; other work on the machine makes it longer, never shorter."""
-    began = time.process_time()
-    work()
-    return time.process_time() - began
+def quickest(work: Callable[[], object]) -> float:
+    """Return the least processor's time of three tries: other work on the machine makes it longer, never shorter."""
+    times = []
+    for _try in range(3):
+        began = time.process_time()
+        work()
+        times.append(time.process_time() - began)
+    return min(times)
 
 
 def peak_of(work: Callable[[], object]) -> int:
@@ -142,5 +146,5 @@ def peak_of(work: Callable[[], object]) -> int:
     ],
 )
 def test_what_grows_when_it_is_read_is_read_within_a_second(name: str, data: bytes) -> None:
-    assert min(seconds_of(lambda: everything_read(name, data)) for _try in range(3)) < 1
+    assert quickest(lambda: everything_read(name, data)) < 1
     assert peak_of(lambda: everything_read(name, data)) < MOST_BYTES
