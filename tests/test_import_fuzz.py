@@ -140,6 +140,7 @@ def peak_of(work: Callable[[], object]) -> int:
         ("env", b"A=${A}${A}\n" * 8_000),
         ("env", b"A='" + b"\\'" * 40_000),
         ("env", b"A=xxxxxxxx\n" + b"".join(b"%c=${%c}${%c}${%c}\n" % (n + 1, n, n, n) for n in range(65, 90))),
+        ("env", b"A=" + "😀".encode() * 23_000 + b"\n" + b"".join(b"B%d=%s\n" % (n, b"${A}" * 16) for n in range(49))),
         ("profiles", b"[a]\n" + b" = \n" * 20_000),
         ("profiles", b"".join(b"[p%d]\nrole_arn=x\nsource_profile=p%d\n" % (n, n + 1) for n in range(2_000))),
         ("console", b"Access key ID\n" + b"\n" * 90_000),

@@ -29,9 +29,11 @@ def _json(source: Source, limits: Limits, findings: Findings) -> Iterator[Row]:
 def read_dotenv(source: Source, limits: Limits, findings: Findings) -> Iterator[Row]:
     """Yield the assignments of a .env file.
 
-    `${NAME}` stands for a value further up in the file, never for one of this process's own environment.
+    `${NAME}` stands for a value further up in the file, never for one of this process's own environment. All values
+    together are no longer than a file may be, whatever they refer to.
     """
     values: dict[str, str] = {}
+    length = 0
     for binding in parse_stream(io.StringIO(source.text, newline="")):
         place = Place(source.name, _line_of(binding))
         if binding.error:
@@ -46,6 +48,10 @@ def read_dotenv(source: Source, limits: Limits, findings: Findings) -> Iterator[
             value = _expanded(binding.value, values, place, findings, limits)
             if value is None:
                 continue
+            length += len(value)
+            if length > limits.size:
+                reason = _("The values are longer than a file may be, with what they refer to.")
+                raise BadFileError(Finding(place, reason, _("Split the file, and import the parts.")))
             values[binding.key] = value
             yield Row(source.name, place.line, {"key": binding.key, "value": value, "source": "direct"})
 
