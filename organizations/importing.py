@@ -11,8 +11,10 @@ from crewadmin.importing.plan import Action, OnConflict, Plan
 from crewadmin.importing.source import Limits, Source
 from crewadmin.sealing import keyed_hash
 
+from .access import Feature
 from .audit import changing, record
-from .models import AuditEvent, Organization, User
+from .models import AuditEvent, Membership, Organization, User
+from .services.managers import manager
 
 #: Told now and then how far an import is: the line reached, and the last line there is.
 Progress = Callable[[int, int], None]
@@ -59,25 +61,30 @@ class Import(ABC):
     """One import of files into an organization. A subclass says what a row means.
 
     `by` is None for a command on the server. `findings` holds what is wrong with the files, once they were walked.
+    `membership` is that of `by` while they are walked: who waited for a test or for another import may have lost it.
     """
 
     #: What the audit log calls it.
     imported: ClassVar[AuditEvent.Action]
+    #: What a person must manage.
+    feature: ClassVar[Feature]
 
     def __init__(
         self, organization: Organization, by: User | None, sources: Sequence[Source], choices: Choices, limits: Limits
     ) -> None:
         self.organization, self.by, self.sources, self.choices, self.limits = organization, by, sources, choices, limits
         self.findings = Findings()
+        self.membership: Membership | None = None
 
     def plan(self, progress: Progress | None = None) -> Plan:
-        """Return what the import would do, and write nothing."""
+        """Return what the import would do, and write nothing. Raises what `manager` does."""
         return self._walked(write=False, progress=progress)
 
     def apply(self, expected: str | None = None, progress: Progress | None = None) -> Plan:
         """Do it, in one transaction, audited; return what was done.
 
-        `expected` is the fingerprint of the plan that was shown. Raises a NotAppliedError, and nothing is written.
+        `expected` is the fingerprint of the plan that was shown. Raises a NotAppliedError or what `manager` does, and
+        nothing is written.
         """
         with changing(self.organization):
             plan = self._walked(write=True, progress=progress)
@@ -119,6 +126,7 @@ class Import(ABC):
 
     def _walked(self, *, write: bool, progress: Progress | None) -> Plan:
         plan, self.findings = Plan(), Findings()
+        self.membership = manager(self.organization, self.by, self.feature) if self.by else None
         try:
             self.walk(plan, progress or (lambda line, last: None), write=write)
         except BadFileError as error:

@@ -12,8 +12,9 @@ from crewadmin.importing.findings import Finding
 from crewadmin.importing.plan import Action, Plan, decide
 from crewadmin.importing.rows import Row
 from crewadmin.importing.source import Limits, Source
+from organizations.access import Feature
 from organizations.importing import Choices, Import, Progress, Tested
-from organizations.models import AuditEvent, Membership, Organization, User
+from organizations.models import AuditEvent, Organization, User
 from organizations.sharing import Grant, held
 
 from .. import services
@@ -54,11 +55,11 @@ class Wanted:
 class CredentialImport(Import):
     """See Import. `wanted` holds what is to be stored, once the import was planned.
 
-    `membership` is who imports; None for an operator on the server, who manages everything. `test`: each credential
-    is to be tested before anything is stored.
+    `test`: each credential is to be tested before anything is stored.
     """
 
     imported = AuditEvent.Action.CREDENTIALS_IMPORTED
+    feature = Feature.SECRET_PROVIDERS
 
     def __init__(
         self,
@@ -70,11 +71,10 @@ class CredentialImport(Import):
         *,
         format_name: str = "",
         defaults: Defaults | None = None,
-        membership: Membership | None = None,
         test: bool = False,
     ) -> None:
         super().__init__(organization, by, sources, choices, limits)
-        self.defaults, self.membership, self.test = defaults or Defaults(), membership, test
+        self.defaults, self.test = defaults or Defaults(), test
         self.format_name = format_name or format_of(sources[0])
         self.wanted: list[Wanted] = []
 
@@ -167,7 +167,9 @@ class CredentialImport(Import):
         if self.defaults.default:
             data["is_default"] = "on" if data["name"] == self.defaults.default else ""
         if not data["name"]:
-            self.findings.refuse(row.place("name"), "name", [_("Name the credential; --name names those without.")])
+            self.findings.refuse(
+                row.place("name"), "name", [_("Name it in the file, or give a name for those without.")]
+            )
             return None
         return data
 

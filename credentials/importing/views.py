@@ -32,6 +32,13 @@ class CredentialImportForm(ImportForm):
         help_text=gettext_lazy("For rows that have none."),
     )
 
+    profiles = TextField(
+        label=gettext_lazy("Profiles to take"),
+        max_length=1_000,
+        required=False,
+        help_text=gettext_lazy("Of a shared credentials file: names with blanks between. Leave it blank to take all."),
+    )
+
     config = forms.FileField(
         label=gettext_lazy("Shared config file"),
         max_length=100,
@@ -47,8 +54,6 @@ class CredentialImportForm(ImportForm):
         ),
     )
 
-    field_order = ("file", "config", "name", "region", "on_conflict", "import_name", "test", "prune")
-
     def clean_config(self) -> Source | None:
         """Read the second file, if there is one."""
         return read_upload(self.cleaned_data["config"]) if self.cleaned_data["config"] else None
@@ -63,6 +68,7 @@ def credential_import(request: OrganizationRequest) -> HttpResponse:
         _("Secret Provider Credentials"),
         reverse("credential_list", args=[request.organization.uuid]),
         _("From a CSV or JSON file, the AWS console's accessKeys.csv, or a shared AWS credentials file."),
+        "credentials/import.html",
     )
 
     def make(form: ImportForm) -> Import:
@@ -73,8 +79,7 @@ def credential_import(request: OrganizationRequest) -> HttpResponse:
             [cleaned["file"], *([cleaned["config"]] if cleaned["config"] else [])],
             form.choices(),
             UPLOAD_LIMITS,
-            defaults=Defaults(cleaned["name"], cleaned["region"]),
-            membership=request.membership,
+            defaults=Defaults(cleaned["name"], cleaned["region"], cleaned["profiles"].split()),
             test=cleaned["test"],
         )
 

@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from credentials.models import Credential
 from credentials.providers import PROVIDERS
-from organizations.access import Access
+from organizations.access import access_of
 from organizations.models import Membership, Organization
 from organizations.sharing import Grant, held
 
@@ -36,9 +36,9 @@ def everything(organization: Organization) -> Reach:
     return Reach(credentials, frozenset(PROVIDERS), dict(automations))
 
 
-def reach_of(membership: Membership, access: Access) -> Reach:
+def reach_of(membership: Membership) -> Reach:
     """Return what the form of a variable would offer to a member."""
-    sources = Sources(membership, access, None)
+    sources = Sources(membership, access_of(membership), None)
     credentials = {one.name: one for one in sources.usable}
     automations = Automation.objects.for_organization(membership.organization)
     managed = automations.filter(held(Automation, membership, Grant.MANAGE)).values_list("slug", "pk")

@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from django.core.exceptions import PermissionDenied
 
-from ..access import Level, levels_of
+from ..access import Feature, Level, levels_of
 from ..audit import changing
-from ..models import Membership, User
+from ..models import Membership, Organization, User
 from ..sharing import Restrictable, listed
 
 R = TypeVar("R", bound=Restrictable)
@@ -33,11 +33,19 @@ def managed_row(row: R, by: User | None) -> R:
     rows = type(row)._default_manager.select_related("organization")
     if by is None:
         return rows.get(pk=row.pk)
-    members = Membership.objects.select_related("role")
-    member = members.get(organization=row.organization_id, user=by, state=Membership.State.ACTIVE, user__is_active=True)
-    if levels_of(member.role)[row.FEATURE] < Level.MANAGE:
-        raise PermissionDenied
-    current = listed(rows, member).get(pk=row.pk)
+    current = listed(rows, manager(row.organization, by, row.FEATURE)).get(pk=row.pk)
     if not current.managed:
         raise PermissionDenied
     return current
+
+
+def manager(organization: Organization, user: User, feature: Feature) -> Membership:
+    """Return a person's membership as it is now.
+
+    Raises DoesNotExist if the person is no longer a member, PermissionDenied if they may no longer manage the feature.
+    """
+    members = Membership.objects.select_related("organization", "role")
+    member = members.get(organization=organization, user=user, state=Membership.State.ACTIVE, user__is_active=True)
+    if levels_of(member.role)[feature] < Level.MANAGE:
+        raise PermissionDenied
+    return member

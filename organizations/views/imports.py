@@ -8,7 +8,7 @@ asks how far it is. Whoever closes it loses nothing: the request goes on, and st
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -24,14 +24,16 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from crewadmin.forms import TextField
 from crewadmin.importing.findings import BadFileError, Finding
-from crewadmin.importing.plan import Action, OnConflict, Plan
+from crewadmin.importing.plan import Action, Item, OnConflict, Plan
 from crewadmin.importing.source import MEGABYTE, UPLOAD_LIMITS, Source, source_of
 
 from ..access import OrganizationRequest
 from ..importing import Choices, ConflictError, FaultyError, Import, MovedError, Progress, Tested
 
-#: More lines of a plan, or faults of a file, are counted on the page.
+#: More rows with one action, or faults of a file, are counted on the page.
 MOST_SHOWN = 200
+#: What wants a look comes first.
+ACTIONS_SHOWN = (Action.CONFLICT, Action.REMOVE, Action.CHANGE, Action.CREATE, Action.SKIP)
 #: Seconds between two notes of how far an import is, and for which one is kept.
 PROGRESS_STEP, PROGRESS_KEPT = 0.3, 60
 
@@ -46,12 +48,13 @@ class ImportForm(forms.Form):
         error_messages={"required": gettext_lazy("Choose a file of at most 5 MB.")},
     )
     on_conflict = forms.ChoiceField(
-        label=gettext_lazy("Rows that differ and are not this import's"),
+        label=gettext_lazy("If a row differs that this import did not leave so"),
         choices=[
             (OnConflict.FAIL, gettext_lazy("Import nothing")),
-            (OnConflict.SKIP, gettext_lazy("Leave them as they are")),
-            (OnConflict.UPDATE, gettext_lazy("Replace them by what the file says")),
+            (OnConflict.SKIP, gettext_lazy("Leave it as it is")),
+            (OnConflict.UPDATE, gettext_lazy("Replace it by what the file says")),
         ],
+        help_text=gettext_lazy("Somebody added or edited it on a page, or an import of another name brought it."),
     )
     import_name = TextField(
         label=gettext_lazy("Name of the import"),
@@ -91,12 +94,16 @@ def read_upload(file: Any) -> Source:
 
 @dataclass(frozen=True)
 class Place:
-    """What a page of an import says and where it leads: heading, name of the list, its address, formats in words."""
+    """What a page of an import says and where it leads: heading, name of the list, its address, formats in words.
+
+    `template` is that of the page: imports/page.html, or one that extends it.
+    """
 
     heading: str
     list_name: str
     list_url: str
     formats: str
+    template: str = "imports/page.html"
 
 
 def import_page(
@@ -175,16 +182,26 @@ def _page(
         context |= {
             "findings": findings[:MOST_SHOWN],
             "findings_count": run.findings.count,
-            "items": plan.items[:MOST_SHOWN],
-            "more": max(0, len(plan.items) - MOST_SHOWN),
+            "more_findings": max(0, run.findings.count - MOST_SHOWN),
+            "several": len(run.sources) > 1,
+            "groups": list(_groups(plan)),
+            "differing": sum(item.action is Action.CONFLICT and bool(item.fields) for item in plan.items),
             "counts": _counts(plan),
             "fingerprint": run.fingerprint(plan) if plan.changes and not plan.conflicts and not findings else "",
             "removals": plan.counts[Action.REMOVE],
             "unconfirmed": unconfirmed,
             "tests": tests,
         }
-    template = "imports/_plan.html" if request.htmx else "imports/page.html"
+    template = "imports/_plan.html" if request.htmx else place.template
     return render(request, template, context, status=status)
+
+
+def _groups(plan: Plan) -> Iterator[tuple[Action, int, list[Item], int]]:
+    """Yield each action with how many rows it has, the first of them, and how many are left out."""
+    for action in ACTIONS_SHOWN:
+        items = [item for item in plan.items if item.action is action]
+        if items:
+            yield action, len(items), items[:MOST_SHOWN], max(0, len(items) - MOST_SHOWN)
 
 
 def _counts(plan: Plan) -> str:

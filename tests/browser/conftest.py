@@ -26,10 +26,11 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
-#: An invalid form answers 422 and a refused page 403 or 404: Chromium reports the status itself. htmx reports each
-#: request that is cancelled because somebody types on.
+#: An invalid form answers 422 and a refused page 403 or 404: Chromium reports the status itself, and so does htmx. It
+#: also reports each request that is cancelled because somebody types on.
 FINE = (
     "Failed to load resource: the server responded",
+    "Response Status Error Code",
     "htmx:afterRequest, [object HTMLDivElement]",
     "htmx:sendAbort, [object HTMLDivElement]",
 )

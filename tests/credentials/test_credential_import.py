@@ -52,7 +52,7 @@ def test_the_console_s_file_becomes_a_credential_without_showing_its_key(
 ) -> None:
     client = sign_in(eve)
     shown = upload(client, acme)
-    assert "create reader" in text_of(shown)
+    assert "Create 1 reader" in text_of(shown)
     assert Credential.objects.count() == 0
     assert upload(client, acme, plan=plan_of(shown)).status_code == 302
     stored = Credential.objects.get()
@@ -65,7 +65,7 @@ def test_the_shared_files_are_read_together(acme: Organization, eve: User, sign_
     keys = f"aws_access_key_id={seed.READER.access_key_id}\naws_secret_access_key={seed.READER.secret_access_key}\n"
     config: Any = SimpleUploadedFile("config", b"[profile work]\nregion = eu-central-1\n")
     shown = upload(sign_in(eve), acme, f"[work]\n{keys}", name="", region="", config=config)
-    assert "create work" in text_of(shown)
+    assert "Create 1 work" in text_of(shown)
 
 
 def test_an_edit_on_the_page_takes_the_row_from_the_import(acme: Organization, eve: User, sign_in: SignIn) -> None:
@@ -75,7 +75,7 @@ def test_an_edit_on_the_page_takes_the_row_from_the_import(acme: Organization, e
     form = {**stored.config, "name": stored.name, "region": "eu-central-1"}
     assert client.post(reverse("credential_edit", args=[acme.uuid, stored.uuid]), form).status_code == 302
     assert Credential.objects.get().import_name == ""
-    assert "conflict reader (region)" in text_of(upload(client, acme))
+    assert "Conflict 1 reader region" in text_of(upload(client, acme))
 
 
 def test_a_restricted_credential_and_a_default_beyond_reach_stay(
@@ -135,6 +135,34 @@ def test_a_page_waits_for_some_tests_only(
     refused = upload(client, acme, content, test="on", name="", region="", plan=plan)
     assert "one : Not tested" in text_of(refused)
     assert Credential.objects.count() == 0
+
+
+def test_a_right_that_is_lost_during_the_tests_is_lost(
+    acme: Organization, eve: User, sandbox: Sandbox, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, content, options = sign_in(eve), HEADER + row("one"), {"test": "on", "name": "", "region": ""}
+    plan = plan_of(upload(client, acme, content, **options))
+    try_settings = run.try_settings
+
+    def meanwhile(*arguments: Any, **settings: Any) -> Any:
+        set_levels(eve.memberships.get().role, {Feature.SECRET_PROVIDERS: Level.READ})
+        return try_settings(*arguments, **settings)
+
+    monkeypatch.setattr(run, "try_settings", meanwhile)
+    assert upload(client, acme, content, plan=plan, **options).status_code == 403
+    assert Credential.objects.count() == 0
+
+
+def test_some_profiles_of_a_shared_file_can_be_taken(acme: Organization, eve: User, sign_in: SignIn) -> None:
+    keys = f"aws_access_key_id={seed.READER.access_key_id}\naws_secret_access_key={seed.READER.secret_access_key}\n"
+    content = f"[one]\n{keys}[two]\n{keys}[single]\nsso_start_url=https://sso.example.com\n"
+    client, options = sign_in(eve), {"name": "", "region": seed.REGION}
+    refused = text_of(upload(client, acme, content, **options))
+    assert "[single] It signs in through SSO. Name the profiles to take, without this one." in refused
+    taken = text_of(upload(client, acme, content, profiles="one  two", **options))
+    assert "Create 2 one two" in taken
+    unknown = text_of(upload(client, acme, content, profiles="three", **options))
+    assert "three There is no such profile." in unknown
 
 
 # --- Removing what the file lacks, and where a credential came from -------------------------------------------------

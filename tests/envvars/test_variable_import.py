@@ -1,19 +1,24 @@
 """The page that imports environment variables."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
 from credentials.models import Credential
 from envvars.models import Automation, EnvironmentVariable
+from envvars.services.imports import BATCH, VariableStore
 from envvars.services.variables import Value, change_variable
+from organizations import importing
 from organizations.access import Feature, Level, set_levels
-from organizations.models import AuditEvent, Organization, User
+from organizations.audit import changing
+from organizations.models import AuditEvent, Membership, Organization, User
 from organizations.services.members import add_member
 from organizations.services.roles import create_role
 from tests.builders import store_direct, store_reference
@@ -53,7 +58,7 @@ def test_the_plan_comes_first_and_is_then_applied(acme: Organization, bob: User,
     client, content = sign_in(bob), f"key,value\nA,{CANARY}\n"
     shown = upload(client, acme, content)
     assert shown.status_code == 200
-    assert "create A" in text_of(shown)
+    assert "Create 1 A" in text_of(shown)
     assert values(acme) == {}
     done = upload(client, acme, content, plan=plan_of(shown))
     assert done.status_code == 302
@@ -77,7 +82,7 @@ def test_a_plan_is_applied_only_to_what_it_was_made_for(
         content += "B,1\n"
     refused = upload(client, acme, content, on_conflict="update", plan=plan)
     assert refused.status_code == 422
-    assert "has changed since the plan was shown" in text_of(refused)
+    assert "this is another plan than the one shown" in text_of(refused)
     assert values(acme) == {"A": "mine" if what == "row" else "old"}
     assert upload(client, acme, content, on_conflict="update", plan=plan_of(refused)).status_code == 302
 
@@ -88,11 +93,11 @@ def test_conflicts_and_faults_are_shown_and_nothing_is_written(
     client = sign_in(alice)
     store_direct(acme, "A", "old")
     conflict = upload(client, acme, f"key,value\nA,{CANARY}\n")
-    assert "conflict A (value)" in text_of(conflict)
+    assert "Conflict 1 A value" in text_of(conflict)
     assert 'name="plan"' not in html_of(conflict)
     faulty = upload(client, acme, f"key,value\n1ST,{CANARY}\n")
     assert faulty.status_code == 422
-    assert "variables.csv:2:1: key:" in text_of(faulty)
+    assert "Line 2 key Use letters" in text_of(faulty)
     assert CANARY not in html_of(conflict) + html_of(faulty)
     assert values(acme) == {"A": "old"}
 
@@ -193,7 +198,7 @@ def test_removals_are_typed_before_anything_is_done(acme: Organization, alice: U
     store_direct(acme, "BY_HAND", "1")
     upload(client, acme, both, plan=plan_of(upload(client, acme, both)))
     shown = upload(client, acme, one, prune="on")
-    assert "remove B" in text_of(shown)
+    assert "Remove 1 B" in text_of(shown)
     assert "1 row is removed. Type 1 to confirm" in text_of(shown)
     for typed in ({}, {"removals": "2"}):
         refused = upload(client, acme, one, prune="on", plan=plan_of(shown), **typed)
@@ -222,6 +227,113 @@ def test_what_is_hidden_from_a_member_is_neither_removed_nor_named(
     answer = upload(sign_in(bob), acme, "key,value\nA,1\n", prune="on")
     assert "HIDDEN" not in html_of(answer)
     assert "Everything is as the file says already." in text_of(answer)
+
+
+# --- Between the plan and its application ---------------------------------------------------------------------------
+def test_of_two_tabs_with_the_same_plan_one_imports(acme: Organization, alice: User, sign_in: SignIn) -> None:
+    client, content = sign_in(alice), "key,value\nA,1\n"
+    plan = plan_of(upload(client, acme, content))
+    assert upload(client, acme, content, plan=plan).status_code == 302
+    again = upload(client, acme, content, plan=plan)
+    assert again.status_code == 422
+    assert "this is another plan than the one shown" in text_of(again)
+    assert "Everything is as the file says already." in text_of(again)
+    assert AuditEvent.objects.filter(action="variables:imported").count() == 1
+
+
+def test_a_plan_does_not_grow_old(acme: Organization, alice: User, sign_in: SignIn) -> None:
+    client, content = sign_in(alice), "key,value\nA,1\n"
+    plan = plan_of(upload(client, acme, content))
+    assert upload(sign_in(alice), acme, content, plan=plan).status_code == 302, "in another session too"
+    assert values(acme) == {"A": "1"}
+
+
+@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}])
+def test_whoever_was_signed_out_meanwhile_imports_nothing_and_leaves_nothing_behind(
+    acme: Organization, alice: User, sign_in: SignIn, headers: dict[str, str]
+) -> None:
+    client, content = sign_in(alice), f"key,value\nA,{CANARY}\n"
+    plan = plan_of(upload(client, acme, content))
+    client.logout()
+    client.defaults.update({f"HTTP_{name.upper().replace('-', '_')}": text for name, text in headers.items()})
+    answer = upload(client, acme, content, plan=plan)
+    address = reverse("variable_import", args=[acme.uuid])
+    assert answer.headers["Location"] == f"{reverse('account_login')}?next={address}"
+    assert values(acme) == {}
+    assert CANARY not in str([session.get_decoded() for session in Session.objects.all()])
+
+
+def withdraw(membership: Membership, what: str) -> None:
+    """Take from a member what an import needs."""
+    if what == "membership":
+        Membership.objects.filter(pk=membership.pk).update(state=Membership.State.SUSPENDED)
+    elif what == "level":
+        set_levels(membership.role, {Feature.ENVIRONMENT_VARIABLES: Level.READ})
+    else:
+        other = create_role(membership.organization, "Readers")
+        set_levels(other, {Feature.ENVIRONMENT_VARIABLES: Level.MANAGE})
+        Membership.objects.filter(pk=membership.pk).update(role=other)
+        EnvironmentVariable.objects.update(restricted=True)
+
+
+@pytest.mark.parametrize(("what", "status"), [("membership", 404), ("level", 403), ("object", 422)])
+def test_a_right_that_is_lost_while_an_import_waits_for_its_turn_is_lost(
+    acme: Organization, bob: User, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch, what: str, status: int
+) -> None:
+    store_direct(acme, "A", "old")
+    client, content = sign_in(bob), "key,value\nA,new\nB,new\n"
+    plan = plan_of(upload(client, acme, content, on_conflict="update"))
+    membership = Membership.objects.select_related("role", "organization").get(user=bob)
+
+    @contextmanager
+    def waited(organization: Organization) -> Iterator[None]:
+        withdraw(membership, what)
+        with changing(organization):
+            yield
+
+    monkeypatch.setattr(importing, "changing", waited)
+    refused = upload(client, acme, content, on_conflict="update", plan=plan)
+    assert refused.status_code == status
+    assert values(acme) == {"A": "old"}
+    assert not AuditEvent.objects.filter(action="variables:imported").exists()
+
+
+def test_an_import_that_dies_in_its_middle_leaves_nothing(
+    acme: Organization, alice: User, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = sign_in(alice)
+    client.raise_request_exception = False
+    content = "key,value\n" + "".join(f"KEY_{number},{CANARY}\n" for number in range(BATCH + 1))
+    plan, write, written = plan_of(upload(client, acme, content)), VariableStore.write, []
+
+    def dies(self: VariableStore, changes: Any) -> None:
+        if written:
+            raise MemoryError
+        written.append(len(changes))
+        write(self, changes)
+
+    monkeypatch.setattr(VariableStore, "write", dies)
+    assert upload(client, acme, content, plan=plan).status_code == 500
+    assert written == [BATCH]
+    assert EnvironmentVariable.objects.count() == 0
+    assert AuditEvent.objects.filter(action__startswith="variable").count() == 0
+    monkeypatch.undo()
+    assert upload(client, acme, content, plan=plan).status_code == 302, "the same plan holds still"
+
+
+def test_what_wants_a_look_is_shown_first_and_what_is_long_is_counted(
+    acme: Organization, alice: User, sign_in: SignIn
+) -> None:
+    store_direct(acme, "Z", "old")
+    content = "key,value\n" + "".join(f"KEY_{number:04},1\n" for number in range(300)) + "Z,new\n"
+    shown = text_of(upload(sign_in(alice), acme, content))
+    assert shown.index("Conflict 1 Z value") < shown.index("Create 300 KEY_0000")
+    assert "KEY_0199 and 100 more" in shown
+    faulty = text_of(upload(sign_in(alice), acme, "key,value\n" + "1ST,1\n" * 300))
+    assert "The file has 300 faults." in faulty
+    assert "Line 201" in faulty
+    assert "Line 202" not in faulty
+    assert "and 100 more" in faulty
 
 
 # --- How far it is --------------------------------------------------------------------------------------------------

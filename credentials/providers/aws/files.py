@@ -62,7 +62,14 @@ def read_profiles(
     """
     profiles, places = _merged(sources)
     for name in sorted(set(wanted) - profiles.keys()):
-        findings.add(Finding(Place(sources[0].name), _("There is no such profile."), _("Check --profile."), name))
+        findings.add(
+            Finding(
+                Place(sources[0].name),
+                _("There is no such profile."),
+                _("Check the names of the profiles to take."),
+                name,
+            )
+        )
     for name, profile in profiles.items():
         if wanted and name not in wanted:
             continue
@@ -71,7 +78,7 @@ def read_profiles(
             continue
         reason = _why_not(name, profiles)
         if reason:
-            advice = _("Choose the profiles to import with --profile.")
+            advice = _("Name the profiles to take, without this one.")
             findings.add(Finding(places[name], reason, advice, f"[{name}]"))
         else:
             yield Row(places[name].file, places[name].line, _settings(name, profiles))
