@@ -11,8 +11,10 @@ from crewadmin.importing.plan import Action, OnConflict, Plan
 from crewadmin.importing.source import Limits, Source
 from crewadmin.sealing import keyed_hash
 
+from .access import Feature
 from .audit import changing, record
-from .models import AuditEvent, Organization, User
+from .models import AuditEvent, Membership, Organization
+from .services.managers import manager_of
 
 #: Told now and then how far an import is: the line reached, and the last line there is.
 Progress = Callable[[int, int], None]
@@ -58,16 +60,26 @@ class MovedError(NotAppliedError):
 class Import(ABC):
     """One import of files into an organization. A subclass says what a row means.
 
-    `by` is None for a command on the server. `findings` holds what is wrong with the files, once they were walked.
+    `membership` is who imports; None for an operator on the server, who manages everything. `findings` holds what is
+    wrong with the files, once they were walked.
     """
 
     #: What the audit log calls it.
     imported: ClassVar[AuditEvent.Action]
+    #: What its rows belong to.
+    feature: ClassVar[Feature]
 
     def __init__(
-        self, organization: Organization, by: User | None, sources: Sequence[Source], choices: Choices, limits: Limits
+        self,
+        organization: Organization,
+        membership: Membership | None,
+        sources: Sequence[Source],
+        choices: Choices,
+        limits: Limits,
     ) -> None:
-        self.organization, self.by, self.sources, self.choices, self.limits = organization, by, sources, choices, limits
+        self.organization, self.membership = organization, membership
+        self.by = membership.user if membership else None
+        self.sources, self.choices, self.limits = sources, choices, limits
         self.findings = Findings()
 
     def plan(self, progress: Progress | None = None) -> Plan:
@@ -77,9 +89,13 @@ class Import(ABC):
     def apply(self, expected: str | None = None, progress: Progress | None = None) -> Plan:
         """Do it, in one transaction, audited; return what was done.
 
-        `expected` is the fingerprint of the plan that was shown. Raises a NotAppliedError, and nothing is written.
+        `expected` is the fingerprint of the plan that was shown. Who imports is asked again: they may have lost the
+        right while credentials were tested, or while they waited for their turn. Raises a NotAppliedError, and what
+        `manager_of` does; nothing is written then.
         """
         with changing(self.organization):
+            if self.by:
+                self.membership = manager_of(self.organization.pk, self.by, self.feature)
             plan = self._walked(write=True, progress=progress)
             if self.findings:
                 raise FaultyError(plan)

@@ -11,8 +11,9 @@ from crewadmin.importing.findings import Finding
 from crewadmin.importing.plan import Action, Plan, decide
 from crewadmin.importing.rows import Row
 from crewadmin.importing.source import Limits, Source
+from organizations.access import Feature
 from organizations.importing import Choices, Import, Progress, Tested
-from organizations.models import AuditEvent, Membership, Organization, User
+from organizations.models import AuditEvent, Membership, Organization
 from organizations.sharing import Grant, held
 
 from .. import services
@@ -53,27 +54,25 @@ class Wanted:
 class CredentialImport(Import):
     """See Import. `wanted` holds what is to be stored, once the import was planned.
 
-    `membership` is who imports; None for an operator on the server, who manages everything. `test`: each credential
-    is to be tested before anything is stored.
+    `test`: each credential is to be tested before anything is stored.
     """
 
-    imported = AuditEvent.Action.CREDENTIALS_IMPORTED
+    imported, feature = AuditEvent.Action.CREDENTIALS_IMPORTED, Feature.SECRET_PROVIDERS
 
     def __init__(
         self,
         organization: Organization,
-        by: User | None,
+        membership: Membership | None,
         sources: Sequence[Source],
         choices: Choices,
         limits: Limits,
         *,
         format_name: str = "",
         defaults: Defaults | None = None,
-        membership: Membership | None = None,
         test: bool = False,
     ) -> None:
-        super().__init__(organization, by, sources, choices, limits)
-        self.defaults, self.membership, self.test = defaults or Defaults(), membership, test
+        super().__init__(organization, membership, sources, choices, limits)
+        self.defaults, self.test = defaults or Defaults(), test
         self.format_name = format_name or format_of(sources[0])
         self.wanted: list[Wanted] = []
 

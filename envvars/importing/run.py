@@ -8,13 +8,14 @@ from typing import Any, TypeVar
 from crewadmin.importing.plan import Action, Plan, decide
 from crewadmin.importing.rows import Row
 from crewadmin.importing.source import Limits, Source
+from organizations.access import Feature, access_of
 from organizations.importing import Choices, Import, Progress
-from organizations.models import AuditEvent, Organization, User
+from organizations.models import AuditEvent, Membership, Organization
 
 from ..services.imports import BATCH, StoredVariable, VariableStore, Wanted
 from ..services.variables import Source as ValueSource
 from .formats import FORMATS, format_of
-from .reach import Reach, everything
+from .reach import everything, reach_of
 from .rows import RowReader
 
 T = TypeVar("T")
@@ -24,31 +25,31 @@ NOTHING: frozenset[int] = frozenset()
 class VariableImport(Import):
     """Reads, compares and writes in batches, so that memory does not grow with the file's rows.
 
-    `format_name` is one of FORMATS, or "" to go by the file; `reach` is what a member may use and change, None
-    for an operator on the server.
+    `format_name` is one of FORMATS, or "" to go by the file.
     """
 
-    imported = AuditEvent.Action.VARIABLES_IMPORTED
+    imported, feature = AuditEvent.Action.VARIABLES_IMPORTED, Feature.ENVIRONMENT_VARIABLES
 
     def __init__(
         self,
         organization: Organization,
-        by: User | None,
+        membership: Membership | None,
         source: Source,
         choices: Choices,
         limits: Limits,
         *,
         format_name: str = "",
-        reach: Reach | None = None,
     ) -> None:
-        super().__init__(organization, by, [source], choices, limits)
-        self.source, self.reach = source, reach
+        super().__init__(organization, membership, [source], choices, limits)
+        self.source = source
         self.read = FORMATS[format_name or format_of(source)]
 
     def walk(self, plan: Plan, progress: Progress, *, write: bool) -> None:
         """See Import."""
         store = VariableStore(self.organization, self.by, self.choices.name)
-        reader = RowReader(self.reach or everything(self.organization), self.findings)
+        member = self.membership
+        reach = reach_of(member, access_of(member)) if member else everything(self.organization)
+        reader = RowReader(reach, self.findings)
         last = self.source.text.count("\n") + 1
         for rows in _batches(self.read(self.source, self.limits, self.findings), BATCH):
             changes = self._compare(plan, store, reader, rows)

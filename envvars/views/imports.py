@@ -10,7 +10,6 @@ from organizations.access import OrganizationRequest
 from organizations.importing import Import
 from organizations.views.imports import ImportForm, Place, import_page
 
-from ..importing.reach import reach_of
 from ..importing.run import VariableImport
 from .shared import can_manage
 
@@ -28,9 +27,8 @@ def variable_import(request: OrganizationRequest) -> HttpResponse:
     )
 
     def make(form: ImportForm) -> Import:
-        reach = reach_of(request.membership, request.access)
         source = form.cleaned_data["file"]
-        return VariableImport(organization, request.user, source, form.choices(), UPLOAD_LIMITS, reach=reach)
+        return VariableImport(organization, request.membership, source, form.choices(), UPLOAD_LIMITS)
 
     form = ImportForm(request.POST, request.FILES) if request.method == "POST" else ImportForm()
     return import_page(request, place, form, make)

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from django.core.exceptions import PermissionDenied
 
-from ..access import Level, levels_of
+from ..access import Feature, Level, levels_of
 from ..audit import changing
 from ..models import Membership, User
 from ..sharing import Restrictable, listed
@@ -33,11 +33,19 @@ def managed_row(row: R, by: User | None) -> R:
     rows = type(row)._default_manager.select_related("organization")
     if by is None:
         return rows.get(pk=row.pk)
-    members = Membership.objects.select_related("role")
-    member = members.get(organization=row.organization_id, user=by, state=Membership.State.ACTIVE, user__is_active=True)
-    if levels_of(member.role)[row.FEATURE] < Level.MANAGE:
-        raise PermissionDenied
-    current = listed(rows, member).get(pk=row.pk)
+    current = listed(rows, manager_of(row.organization_id, by, row.FEATURE)).get(pk=row.pk)
     if not current.managed:
         raise PermissionDenied
     return current
+
+
+def manager_of(organization_id: int, by: User, feature: Feature) -> Membership:
+    """Return the membership of a person who may change what belongs to a feature, as it is now.
+
+    Raises DoesNotExist if they are no longer a member, PermissionDenied if their role no longer lets them.
+    """
+    members = Membership.objects.select_related("role", "user", "organization")
+    member = members.get(organization=organization_id, user=by, state=Membership.State.ACTIVE, user__is_active=True)
+    if levels_of(member.role)[feature] < Level.MANAGE:
+        raise PermissionDenied
+    return member

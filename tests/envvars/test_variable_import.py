@@ -1,19 +1,22 @@
 """The page that imports environment variables."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
 from credentials.models import Credential
+from envvars.importing.run import VariableImport
 from envvars.models import Automation, EnvironmentVariable
 from envvars.services.variables import Value, change_variable
 from organizations.access import Feature, Level, set_levels
-from organizations.models import AuditEvent, Organization, User
+from organizations.models import AuditEvent, Membership, Organization, User
 from organizations.services.members import add_member
 from organizations.services.roles import create_role
 from tests.builders import store_direct, store_reference
@@ -245,3 +248,150 @@ def test_a_variable_s_page_says_which_import_left_it_so(acme: Organization, alic
     assert "As the import “variables.csv” left it." in text_of(client.get(address))
     change_variable(row, alice, key="A", value=Value(EnvironmentVariable.Source.DIRECT, "mine"), automations=[])
     assert "As the import" not in text_of(client.get(address))
+
+
+# --- What happens meanwhile -----------------------------------------------------------------------------------------
+@pytest.fixture
+def between_plan_and_lock(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], None]:
+    """Return a function that has something happen once the plan was found to be the shown one, before it is applied."""
+
+    def arrange(happens: Callable[[], Any]) -> None:
+        def tested(run: VariableImport, *, patient: bool) -> Iterator[Any]:
+            happens()
+            return iter(())
+
+        monkeypatch.setattr(VariableImport, "tested", tested)
+
+    return arrange
+
+
+def test_a_plan_that_another_tab_applied_finds_everything_as_the_file_says(
+    acme: Organization, bob: User, sign_in: SignIn
+) -> None:
+    client, content = sign_in(bob), f"key,value\nA,{CANARY}\n"
+    plan = plan_of(upload(client, acme, content))
+    assert upload(client, acme, content, plan=plan).status_code == 302
+    again = upload(client, acme, content, plan=plan)
+    assert again.status_code == 422
+    assert "has changed since the plan was shown" in text_of(again)
+    assert "Everything is as the file says already." in text_of(again)
+    assert 'name="plan"' not in html_of(again)
+    assert AuditEvent.objects.filter(action="variables:imported").count() == 1
+
+
+def test_a_plan_that_another_tab_applies_right_now_is_not_applied_twice(
+    acme: Organization, bob: User, sign_in: SignIn, between_plan_and_lock: Any
+) -> None:
+    client, content = sign_in(bob), f"key,value\nA,{CANARY}\n"
+    plan = plan_of(upload(client, acme, content))
+    between_plan_and_lock(lambda: store_direct(acme, "A", CANARY))
+    late = upload(client, acme, content, plan=plan)
+    assert late.status_code == 422
+    assert "Everything is as the file says already." in text_of(late)
+    assert not AuditEvent.objects.filter(action="variables:imported").exists()
+
+
+def test_an_import_of_who_was_signed_out_meanwhile_leads_to_sign_in(
+    acme: Organization, bob: User, sign_in: SignIn
+) -> None:
+    client, content = sign_in(bob), "key,value\nA,1\n"
+    plan = plan_of(upload(client, acme, content))
+    client.session.flush()
+    answer = upload(client, acme, content, plan=plan)
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/account/login/")
+    assert values(acme) == {}
+
+
+def test_a_plan_of_who_lost_the_right_since_is_not_applied(acme: Organization, bob: User, sign_in: SignIn) -> None:
+    client, content = sign_in(bob), "key,value\nA,1\n"
+    plan = plan_of(upload(client, acme, content))
+    set_levels(Membership.objects.get(user=bob).role, {Feature.ENVIRONMENT_VARIABLES: Level.READ})
+    assert upload(client, acme, content, plan=plan).status_code == 403
+    assert values(acme) == {}
+
+
+@pytest.mark.parametrize(("level", "state", "status"), [("READ", "active", 403), ("MANAGE", "suspended", 404)])
+def test_who_loses_the_right_while_an_import_waits_for_its_turn_stores_nothing(
+    acme: Organization,
+    bob: User,
+    sign_in: SignIn,
+    between_plan_and_lock: Any,
+    level: str,
+    state: str,
+    status: int,
+) -> None:
+    client, content = sign_in(bob), "key,value\nA,1\n"
+    plan = plan_of(upload(client, acme, content))
+
+    def lose() -> None:
+        set_levels(Membership.objects.get(user=bob).role, {Feature.ENVIRONMENT_VARIABLES: Level[level]})
+        Membership.objects.filter(user=bob).update(state=state)
+
+    between_plan_and_lock(lose)
+    assert upload(client, acme, content, plan=plan).status_code == status
+    assert values(acme) == {}
+
+
+@pytest.mark.parametrize("what", ["variable", "automation", "credential"])
+def test_what_is_restricted_while_an_import_waits_for_its_turn_is_out_of_reach(
+    acme: Organization,
+    alice: User,
+    crew: Automation,
+    aws_prod: Credential,
+    sign_in: SignIn,
+    restrict: Callable[[Any], None],
+    between_plan_and_lock: Any,
+    what: str,
+) -> None:
+    member = User.objects.create_user("eve@acme.example", "password of eve")
+    role = create_role(acme, "Both")
+    set_levels(role, {Feature.SECRET_PROVIDERS: Level.READ, Feature.ENVIRONMENT_VARIABLES: Level.MANAGE})
+    add_member(acme, member, role, by=alice)
+    stored = store_direct(acme, "A", "old")
+    content = (
+        "key,source,value,secret_name,automations\n"
+        + {
+            "variable": "A,direct,new,,",
+            "automation": "B,direct,new,,invoice-crew",
+            "credential": "B,credential:aws-prod,,name,",
+        }[what]
+    )
+    client = sign_in(member)
+    plan = plan_of(upload(client, acme, content, on_conflict="update"))
+    between_plan_and_lock(lambda: restrict({"variable": stored, "automation": crew, "credential": aws_prod}[what]))
+    refused = upload(client, acme, content, on_conflict="update", plan=plan)
+    assert refused.status_code == 422
+    assert "the file has 1 fault" in text_of(refused)
+    assert values(acme) == {"A": "old"}
+
+
+def test_an_import_that_dies_half_way_leaves_nothing_and_can_be_done_again(
+    acme: Organization, bob: User, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, content = sign_in(bob), "key,value\nA,1\nB,1\nC,1\n"
+    plan = plan_of(upload(client, acme, content))
+
+    def die(*args: Any) -> None:
+        raise SystemExit("as gunicorn ends a worker")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("organizations.importing.record", die)
+        with pytest.raises(SystemExit):
+            upload(client, acme, content, plan=plan)
+    assert values(acme) == {}
+    assert not AuditEvent.objects.filter(action__startswith="variable").exists()
+    assert upload(client, acme, content, plan=plan).status_code == 302
+    assert values(acme) == {"A": "1", "B": "1", "C": "1"}
+
+
+def test_nothing_of_an_upload_is_kept_between_plan_and_import(acme: Organization, bob: User, sign_in: SignIn) -> None:
+    client, ticket = sign_in(bob), "0b8ae8b5-5cc1-4b0e-9bd9-9f7e5d2b8f11"
+    upload(client, acme, f"key,value\nA,{CANARY}\n", ticket=ticket)
+    assert cache.get(f"import:{bob.pk}:{ticket}") == 67, "of all that is noted there is one number"
+    kept = [str(dict(client.session))]
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")  # noqa: S608 - a table's own name
+            kept += [str(row) for row in cursor.fetchall()]
+    assert CANARY not in "".join(kept)
