@@ -32,6 +32,8 @@ from ..importing import Choices, ConflictError, FaultyError, Import, MovedError,
 
 #: More lines of a plan, or faults of a file, are counted on the page.
 MOST_SHOWN = 200
+#: Which lines of a plan come first: what is in the way, then what cannot be undone.
+SHOWN_FIRST = (Action.CONFLICT, Action.REMOVE, Action.CHANGE, Action.SKIP, Action.CREATE)
 #: Seconds between two notes of how far an import is, and for which one is kept.
 PROGRESS_STEP, PROGRESS_KEPT = 0.3, 60
 
@@ -175,7 +177,8 @@ def _page(
         context |= {
             "findings": findings[:MOST_SHOWN],
             "findings_count": run.findings.count,
-            "items": plan.items[:MOST_SHOWN],
+            "findings_more": max(0, run.findings.count - MOST_SHOWN),
+            "items": sorted(plan.items, key=lambda item: SHOWN_FIRST.index(item.action))[:MOST_SHOWN],
             "more": max(0, len(plan.items) - MOST_SHOWN),
             "counts": _counts(plan),
             "fingerprint": run.fingerprint(plan) if plan.changes and not plan.conflicts and not findings else "",

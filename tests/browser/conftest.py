@@ -27,9 +27,10 @@ ARGUMENTS = [
     "--no-first-run",
 ]
 #: An invalid form answers 422 and a refused page 403 or 404: Chromium reports the status itself. htmx reports each
-#: request that is cancelled because somebody types on.
+#: request that is cancelled because somebody types on, and the 400 of a sign-in that ended during the request.
 FINE = (
     "Failed to load resource: the server responded",
+    "Response Status Error Code 400",
     "htmx:afterRequest, [object HTMLDivElement]",
     "htmx:sendAbort, [object HTMLDivElement]",
 )

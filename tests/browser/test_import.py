@@ -1,12 +1,16 @@
 """A file is chosen, its plan is looked at, and it is imported; with JavaScript the file is chosen once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from threading import Event
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
 from playwright.sync_api import Page, expect
 
+from envvars.importing.run import VariableImport
 from envvars.models import EnvironmentVariable
+from envvars.services.imports import VariableStore
 from organizations.models import Organization, User
 from tests.browser.conftest import NARROW, accessibility_problems
 
@@ -100,3 +104,71 @@ def test_the_page_shows_how_far_an_import_is(acme: Organization, alice: User, en
     expect(page.get_by_role("heading", name="The plan")).to_be_visible(timeout=20_000)
     assert len(asked) == 1
     expect(page.get_by_role("progressbar", name="Progress")).to_be_hidden()
+
+
+# --- What happens meanwhile -----------------------------------------------------------------------------------------
+Hold = Callable[[type, str], tuple[Event, Event]]
+
+
+@pytest.fixture
+def hold(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hold]:
+    """Return a function that has the server wait in a method: it sets the first event, and goes on by the second."""
+    may_go_on = Event()
+
+    def held(kind: type, name: str) -> tuple[Event, Event]:
+        there, method = Event(), getattr(kind, name)
+
+        def waiting(*args: Any, **options: Any) -> Any:
+            there.set()
+            may_go_on.wait(30)
+            return method(*args, **options)
+
+        monkeypatch.setattr(kind, name, waiting)
+        return there, may_go_on
+
+    yield held
+    may_go_on.set()
+
+
+def test_an_import_whose_tab_is_closed_goes_on_and_is_told_on_the_next_page(
+    acme: Organization,
+    alice: User,
+    enter: Callable[..., Page],
+    picture: Callable[[str], None],
+    hold: Hold,
+) -> None:
+    page = enter(alice)
+    choose(page, acme, ROWS)
+    writes, go_on = hold(VariableStore, "write")
+    page.get_by_role("button", name="Import", exact=True).click()
+    assert writes.wait(10)
+    expect(page.get_by_role("progressbar", name="Progress")).to_be_in_viewport()
+    expect(page.get_by_text("You may close this page")).to_be_visible()
+    assert accessibility_problems(page) == []
+    picture("import-progress")
+    another = page.context.new_page()
+    page.close()
+    assert EnvironmentVariable.objects.count() == 0
+    go_on.set()
+    told = another.get_by_text("Imported: create 300.")
+    for _attempt in range(20):
+        another.goto(f"/organizations/{acme.uuid}/environment-variables/")
+        if told.is_visible():
+            break
+    expect(told).to_be_visible()
+    assert EnvironmentVariable.objects.count() == 300
+
+
+def test_who_is_signed_out_while_an_import_goes_on_is_led_to_sign_in(
+    acme: Organization, alice: User, enter: Callable[..., Page], hold: Hold
+) -> None:
+    page = enter(alice)
+    choose(page, acme, ROWS)
+    applies, go_on = hold(VariableImport, "apply")
+    page.get_by_role("button", name="Import", exact=True).click()
+    assert applies.wait(10)
+    Session.objects.all().delete()
+    page.wait_for_timeout(1_200)  # meanwhile the page asks how far it is, and is led to sign-in
+    go_on.set()
+    page.wait_for_url("**/account/login/**")
+    assert EnvironmentVariable.objects.count() == 300
