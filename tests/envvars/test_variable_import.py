@@ -227,6 +227,27 @@ def test_what_is_hidden_from_a_member_is_neither_removed_nor_named(
     assert "Everything is as the file says already." in text_of(answer)
 
 
+# --- Many rows ------------------------------------------------------------------------------------------------------
+def test_of_many_rows_those_in_the_way_and_those_removed_are_shown_first(
+    acme: Organization, alice: User, sign_in: SignIn
+) -> None:
+    client, gone = sign_in(alice), "key,value\nGONE,1\n"
+    upload(client, acme, gone, plan=plan_of(upload(client, acme, gone)))
+    store_direct(acme, "MINE", "old")
+    content = "key,value\n" + "".join(f"K_{number:03},1\n" for number in range(250)) + "MINE,new\n"
+    words = text_of(upload(client, acme, content, prune="on"))
+    assert words.index("conflict MINE (value)") < words.index("remove GONE") < words.index("create K_000")
+    assert "create K_197 and 52 more" in words
+    assert "K_198" not in words
+
+
+def test_of_many_faults_those_that_are_not_shown_are_counted(acme: Organization, alice: User, sign_in: SignIn) -> None:
+    content = "key,value\n" + "".join(f"{number}_K,1\n" for number in range(250))
+    words = text_of(upload(sign_in(alice), acme, content))
+    assert "the file has 250 faults" in words
+    assert "and 50 more" in words
+
+
 # --- How far it is --------------------------------------------------------------------------------------------------
 def test_the_page_can_ask_how_far_its_own_import_is(
     acme: Organization, alice: User, bob: User, sign_in: SignIn
