@@ -50,15 +50,21 @@ class ImportCommand(BaseCommand):
         parser.add_argument("--org", required=True, metavar="SLUG", help="the organization's short name")
         parser.add_argument("--format", choices=self.formats, default="", help="default: by what the file looks like")
         parser.add_argument("--import-name", default="", help="what its rows remember it by; default: the file's name")
-        parser.add_argument("--on-conflict", choices=list(OnConflict), type=OnConflict, default=OnConflict.FAIL)
+        parser.add_argument(
+            "--on-conflict",
+            choices=list(OnConflict),
+            type=OnConflict,
+            default=OnConflict.FAIL,
+            help="what becomes of rows that differ and are not this import's; default: fail",
+        )
         parser.add_argument("--prune", action="store_true", help="remove what an earlier import of this name brought")
         parser.add_argument("--yes", action="store_true", help="do not ask before --prune removes")
         action = parser.add_mutually_exclusive_group()
         action.add_argument("--apply", action="store_true", help="do it; without this the plan is shown")
         action.add_argument("--apply-plan", metavar="PLAN", help="do it if it is still what this plan file says")
         parser.add_argument("--plan-out", metavar="PLAN", help="write the plan to this file; it holds no value")
-        parser.add_argument("--max-rows", type=int, default=COMMAND_LIMITS.rows)
-        parser.add_argument("--max-bytes", type=int, default=COMMAND_LIMITS.size)
+        parser.add_argument("--max-rows", type=int, default=COMMAND_LIMITS.rows, help="default: %(default)s")
+        parser.add_argument("--max-bytes", type=int, default=COMMAND_LIMITS.size, help="default: %(default)s")
         parser.add_argument("--json", action="store_true", help="write a report for programs")
         parser.add_argument("--quiet", action="store_true", help="write nothing but faults")
 

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 
 from crewadmin.forms import TextField
 from crewadmin.importing.source import UPLOAD_LIMITS, Source
-from organizations.access import Feature, Level, OrganizationRequest, require
+from organizations.access import Feature, Level, OrganizationRequest, freshly_proven, require
 from organizations.importing import Import
 from organizations.views.imports import ImportForm, Place, import_page, read_upload
 
@@ -60,6 +60,7 @@ class CredentialImportForm(ImportForm):
 
 
 @require(Feature.SECRET_PROVIDERS, Level.MANAGE)
+@freshly_proven
 @require_http_methods(["GET", "HEAD", "POST"])
 def credential_import(request: OrganizationRequest) -> HttpResponse:
     """Plan an import of credentials, and apply it."""

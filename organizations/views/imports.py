@@ -133,7 +133,7 @@ def import_page(
     try:
         plan = run.apply(shown, progress)
     except (FaultyError, ConflictError, MovedError) as error:
-        plan, moved = run.plan(), isinstance(error, MovedError)
+        plan, moved = run.plan(), not isinstance(error, ConflictError)
         return _page(request, place, form, 422, run, plan, moved=moved)
     messages.success(request, _("Imported: %(counts)s.") % {"counts": _counts(plan)})
     return HttpResponseClientRedirect(place.list_url) if request.htmx else redirect(place.list_url)

@@ -12,9 +12,10 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   location.reload();
 });
 
-/* A right that was taken away, or a form from before the last sign-in: a fresh page says which. */
+/* A right that was taken away, a form from before the last sign-in, or (400) a sign-in that ended while the server was
+   at work: a fresh page says which. */
 document.addEventListener("htmx:responseError", (event) => {
-  if (event.detail.xhr.status === 403) location.reload();
+  if ([400, 403].includes(event.detail.xhr.status)) location.reload();
   else sayBroken();
 });
 

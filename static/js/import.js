@@ -15,7 +15,7 @@ const show = (percent) => {
 
 async function ask() {
   const answer = await fetch(`?progress=${form.elements.ticket.value}`).catch(() => null);
-  if (!answer?.ok || !asking) return;
+  if (!answer?.ok || answer.redirected || !asking) return; // redirected: signed out meanwhile
   const { percent } = await answer.json();
   if (asking && percent !== null) show(percent);
 }

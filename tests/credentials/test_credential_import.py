@@ -12,7 +12,7 @@ from django.urls import reverse
 from credentials.importing import run
 from credentials.models import ConnectionTest, Credential
 from organizations.access import Feature, Level, set_levels
-from organizations.models import Organization, User
+from organizations.models import Membership, Organization, User
 from organizations.services.members import add_member
 from organizations.services.roles import create_role
 from sandbox import seed
@@ -182,3 +182,59 @@ def test_removals_are_typed_and_spare_what_is_in_use(acme: Organization, eve: Us
     one = Credential.objects.get()
     page = client.get(reverse("credential_detail", args=[acme.uuid, one.uuid]))
     assert "Import that left it so accessKeys.csv" in text_of(page)
+
+
+# --- What happens meanwhile -----------------------------------------------------------------------------------------
+def test_who_loses_the_right_while_credentials_are_tested_stores_nothing(
+    acme: Organization, eve: User, sandbox: Sandbox, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, content, options = sign_in(eve), HEADER + row("one"), {"test": "on", "name": "", "region": ""}
+    plan = plan_of(upload(client, acme, content, **options))
+    try_settings = run.try_settings
+
+    def tried(*args: Any, **settings: Any) -> Any:
+        set_levels(Membership.objects.get(user=eve).role, {Feature.SECRET_PROVIDERS: Level.READ})
+        return try_settings(*args, **settings)
+
+    monkeypatch.setattr(run, "try_settings", tried)
+    assert upload(client, acme, content, plan=plan, **options).status_code == 403
+    assert Credential.objects.count() == 0
+
+
+def test_a_plan_that_another_tab_applied_finds_everything_as_the_file_says(
+    acme: Organization, eve: User, sign_in: SignIn
+) -> None:
+    client = sign_in(eve)
+    plan = plan_of(upload(client, acme))
+    assert upload(client, acme, plan=plan).status_code == 302
+    again = upload(client, acme, plan=plan)
+    assert again.status_code == 422
+    assert "Everything is as the file says already." in text_of(again)
+    assert Credential.objects.get().version == 1
+
+
+def test_an_import_that_dies_half_way_leaves_no_credential(
+    acme: Organization, eve: User, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, content, options = sign_in(eve), HEADER + row("one") + row("two"), {"name": "", "region": ""}
+    plan = plan_of(upload(client, acme, content, **options))
+
+    def die(*args: Any) -> None:
+        raise SystemExit("as gunicorn ends a worker")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("organizations.importing.record", die)
+        with pytest.raises(SystemExit):
+            upload(client, acme, content, plan=plan, **options)
+    assert Credential.objects.count() == 0
+    assert upload(client, acme, content, plan=plan, **options).status_code == 302
+
+
+def test_it_is_asked_first_who_it_is_as_before_a_credential_is_changed_or_deleted(
+    acme: Organization, eve: User
+) -> None:
+    client = Client()
+    client.force_login(eve)
+    answer = upload(client, acme)
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/account/reauthenticate/")

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
 from credentials.models import Credential
+from envvars.importing.run import VariableImport
 from envvars.models import Automation, EnvironmentVariable
 from envvars.services.imports import BATCH, VariableStore
 from envvars.services.variables import Value, change_variable
@@ -357,3 +360,83 @@ def test_a_variable_s_page_says_which_import_left_it_so(acme: Organization, alic
     assert "As the import “variables.csv” left it." in text_of(client.get(address))
     change_variable(row, alice, key="A", value=Value(EnvironmentVariable.Source.DIRECT, "mine"), automations=[])
     assert "As the import" not in text_of(client.get(address))
+
+
+# --- What happens meanwhile -----------------------------------------------------------------------------------------
+@pytest.fixture
+def between_plan_and_lock(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], None]:
+    """Return a function that has something happen once the plan was found to be the shown one, before it is applied."""
+
+    def arrange(happens: Callable[[], Any]) -> None:
+        def tested(run: VariableImport, *, patient: bool) -> Iterator[Any]:
+            happens()
+            return iter(())
+
+        monkeypatch.setattr(VariableImport, "tested", tested)
+
+    return arrange
+
+
+def test_a_plan_that_another_tab_applies_right_now_is_not_applied_twice(
+    acme: Organization, bob: User, sign_in: SignIn, between_plan_and_lock: Any
+) -> None:
+    client, content = sign_in(bob), f"key,value\nA,{CANARY}\n"
+    plan = plan_of(upload(client, acme, content))
+    between_plan_and_lock(lambda: store_direct(acme, "A", CANARY))
+    late = upload(client, acme, content, plan=plan)
+    assert late.status_code == 422
+    assert "Everything is as the file says already." in text_of(late)
+    assert not AuditEvent.objects.filter(action="variables:imported").exists()
+
+
+def test_a_plan_of_who_lost_the_right_since_is_not_applied(acme: Organization, bob: User, sign_in: SignIn) -> None:
+    client, content = sign_in(bob), "key,value\nA,1\n"
+    plan = plan_of(upload(client, acme, content))
+    set_levels(Membership.objects.get(user=bob).role, {Feature.ENVIRONMENT_VARIABLES: Level.READ})
+    assert upload(client, acme, content, plan=plan).status_code == 403
+    assert values(acme) == {}
+
+
+@pytest.mark.parametrize("what", ["variable", "automation", "credential"])
+def test_what_is_restricted_while_an_import_waits_for_its_turn_is_out_of_reach(
+    acme: Organization,
+    alice: User,
+    crew: Automation,
+    aws_prod: Credential,
+    sign_in: SignIn,
+    restrict: Callable[[Any], None],
+    between_plan_and_lock: Any,
+    what: str,
+) -> None:
+    member = User.objects.create_user("eve@acme.example", "password of eve")
+    role = create_role(acme, "Both")
+    set_levels(role, {Feature.SECRET_PROVIDERS: Level.READ, Feature.ENVIRONMENT_VARIABLES: Level.MANAGE})
+    add_member(acme, member, role, by=alice)
+    stored = store_direct(acme, "A", "old")
+    content = (
+        "key,source,value,secret_name,automations\n"
+        + {
+            "variable": "A,direct,new,,",
+            "automation": "B,direct,new,,invoice-crew",
+            "credential": "B,credential:aws-prod,,name,",
+        }[what]
+    )
+    client = sign_in(member)
+    plan = plan_of(upload(client, acme, content, on_conflict="update"))
+    between_plan_and_lock(lambda: restrict({"variable": stored, "automation": crew, "credential": aws_prod}[what]))
+    refused = upload(client, acme, content, on_conflict="update", plan=plan)
+    assert refused.status_code == 422
+    assert "Line 2" in text_of(refused)
+    assert values(acme) == {"A": "old"}
+
+
+def test_nothing_of_an_upload_is_kept_between_plan_and_import(acme: Organization, bob: User, sign_in: SignIn) -> None:
+    client, ticket = sign_in(bob), "0b8ae8b5-5cc1-4b0e-9bd9-9f7e5d2b8f11"
+    upload(client, acme, f"key,value\nA,{CANARY}\n", ticket=ticket)
+    assert cache.get(f"import:{bob.pk}:{ticket}") == 67, "of all that is noted there is one number"
+    kept = [str(dict(client.session))]
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")  # noqa: S608 - a table's own name
+            kept += [str(row) for row in cursor.fetchall()]
+    assert CANARY not in "".join(kept)
