@@ -6,7 +6,8 @@ Who runs the server chooses the address; nobody can in a browser. docs/deploymen
 import hashlib
 import hmac
 import json
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
+from threading import Thread
 from urllib.parse import urljoin
 
 import urllib3
@@ -55,17 +56,24 @@ def signature_of(body: bytes) -> str:
 
 def send(body: bytes) -> None:
     """Send a document once; a redirect is not followed. Raises NotDeliveredError."""
-    pool = ThreadPoolExecutor(1, thread_name_prefix="webhook")
+    answer: Future[int] = Future()
+    # Not of a pool: the end of the process would wait for it.
+    Thread(target=_answer, args=(answer, body), name="webhook", daemon=True).start()
     try:
-        status = pool.submit(_post, body).result(_IN_ALL)
+        status = answer.result(_IN_ALL)
     except TimeoutError:
         raise NotDeliveredError("no answer in time") from None
     except urllib3.exceptions.HTTPError as error:
         raise NotDeliveredError(type(error).__name__) from None
-    finally:
-        pool.shutdown(wait=False)
     if not 200 <= status < 300:
         raise NotDeliveredError(f"answered {status}")
+
+
+def _answer(answer: "Future[int]", body: bytes) -> None:
+    try:
+        answer.set_result(_post(body))
+    except Exception as error:
+        answer.set_exception(error)
 
 
 def _post(body: bytes) -> int:

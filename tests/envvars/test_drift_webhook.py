@@ -163,6 +163,8 @@ def test_who_never_answers_is_not_waited_for(receiver: Receiver, monkeypatch: py
     with pytest.raises(webhook.NotDeliveredError, match="no answer in time"):
         webhook.send(b"{}")
     assert time.monotonic() - started < 1
+    (waiting,) = (thread for thread in threading.enumerate() if thread.name.startswith("webhook"))
+    assert waiting.daemon, "nor when the process ends"
 
 
 def test_a_host_that_is_not_there_is_named_by_kind_only(settings: Any) -> None:
