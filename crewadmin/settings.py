@@ -309,7 +309,7 @@ EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
 EMAIL_TIMEOUT = 10  # seconds; a page waits for the mail server
 #: How people open this, for the links in mails that no page asked for.
-_FIRST_HOST = next(iter(ALLOWED_HOSTS), "127.0.0.1").lstrip("*.")
+_FIRST_HOST = next((host.lstrip("*.") for host in ALLOWED_HOSTS if host != "*"), "127.0.0.1")
 PUBLIC_URL = env.str("PUBLIC_URL", default=f"{'https' if HTTPS else 'http'}://{_FIRST_HOST}")
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="crewadmin@localhost")
 ADMINS = [(address, address) for address in env.list("ADMINS", default=[])]

@@ -99,14 +99,18 @@ class MembershipAdmin(ReadOnlyAdmin):
         for membership in asked:
             name = {"name": membership}
             try:
-                suspend(membership, request.user)  # type: ignore[arg-type]  # staff are signed in
+                suspended = suspend(membership, request.user)  # type: ignore[arg-type]  # staff are signed in
             except LastOwnerError:
                 text = gettext("%(name)s is the last active owner, and was not suspended.") % name
                 self.message_user(request, text, messages.ERROR)
             except Membership.DoesNotExist:
                 self.message_user(request, gettext("A member was removed meanwhile."), messages.WARNING)
             else:
-                self.message_user(request, gettext("%(name)s was suspended.") % name)
+                if suspended:
+                    self.message_user(request, gettext("%(name)s was suspended.") % name)
+                else:
+                    text = gettext("%(name)s did not join yet, and was not suspended.") % name
+                    self.message_user(request, text, messages.WARNING)
         return None
 
 

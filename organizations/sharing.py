@@ -171,9 +171,8 @@ def hidden_count(model: type[Restrictable], membership: Membership) -> int:
     """
     if membership.role.kind == Role.Kind.OWNER:
         return 0
-    rows: QuerySet[Any] = model._default_manager.all()
-    rows = rows.filter(organization=membership.organization_id, restricted=True)
-    return rows.exclude(held(model, membership, Grant.READ)).count()
+    rows: QuerySet[Any] = model._default_manager.filter(organization=membership.organization_id)
+    return beyond(rows, membership, Grant.READ).count()
 
 
 def beyond(rows: "QuerySet[R]", membership: Membership, *grants: Grant) -> "QuerySet[R]":

@@ -40,8 +40,9 @@ def invite(organization: Organization, by: User | None, *, email: str, role: Rol
     """
     with changing_as_owner(organization, by):
         role = organization.roles.get(pk=role.pk)
-        # Locked, because another organization may be about to forget this person (see `revoke`).
-        people = User.objects.select_for_update()
+        # Locked, because another organization may be about to forget this person (see `revoke`). Not against rows that
+        # only refer to the person: events that they write elsewhere wait for a lock of their own.
+        people = User.objects.select_for_update(no_key=True)
         person, _created = people.get_or_create(email=email, defaults={"password": make_password(None)})
         _refuse_a_member(organization, person)
         membership = Membership.objects.create(organization=organization, user=person, role=role, state=State.INVITED)
@@ -74,7 +75,7 @@ def revoke(membership: Membership, by: User | None) -> None:
         membership = _invited(membership)
         record(membership.organization, by, Action.MEMBER_INVITATION_REVOKED, in_the_log(membership))
         membership.delete()
-        person = User.objects.select_for_update().get(pk=membership.user_id)
+        person = User.objects.select_for_update(no_key=True).get(pk=membership.user_id)
         if person.is_unclaimed and not person.memberships.exists():
             person.delete()
 

@@ -8,10 +8,11 @@ from django.utils.translation import gettext
 from crewadmin.sealing import master_key_id, new_data_key
 
 from ..access import Feature, Level, set_levels
-from ..audit import changing, record
+from ..audit import record
 from ..models import AuditEvent, DataKey, Organization, Role, User
 from ..second_factor import has_second_factor
 from .members import add_member
+from .owners import changing_as_owner
 from .roles import create_role
 
 #: What the built-in Member role starts with; the owner's levels are not stored, an owner manages everything.
@@ -40,12 +41,12 @@ def change_organization(organization: Organization, by: User, *, name: str, requ
     """Change what an organization is called, and whether its members need a second factor.
 
     Returns the organization as it is now. Raises ValidationError (`requires_mfa`) if the owner who asks for second
-    factors has none: they would be shut out by their own click.
+    factors has none: they would be shut out by their own click; and PermissionDenied.
     """
     if requires_mfa and not has_second_factor(by):
         error = gettext("First set up a second factor of your own, or you would be shut out.")
         raise ValidationError({"requires_mfa": error}, code="no_second_factor")
-    with changing(organization):
+    with changing_as_owner(organization, by):
         current = Organization.objects.get(pk=organization.pk)
         wanted = {"name": name, "requires_mfa": requires_mfa}
         changed = [field for field, value in wanted.items() if getattr(current, field) != value]

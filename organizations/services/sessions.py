@@ -89,12 +89,13 @@ def end_sessions(user: User, *, but: str | None = None) -> int:
 @transaction.atomic
 def sign_out_everywhere(user: User, by: User | None) -> None:
     """End all sessions of somebody else, those that nobody listed too; every organization they belong to is told."""
-    User.objects.filter(pk=user.pk).update(session_epoch=F("session_epoch") + 1)
-    end_sessions(user)
-    # In the order of their numbers: two of these at once must not wait for each other.
+    # In the order of their numbers, and the person last: two of these at once, or an invitation of the same person,
+    # must not wait for each other.
     for organization in list(Organization.objects.filter(memberships__user=user).order_by("pk")):
         with changing(organization):
             record(organization, by, AuditEvent.Action.MEMBER_SESSIONS_ENDED, user)
+    User.objects.filter(pk=user.pk).update(session_epoch=F("session_epoch") + 1)
+    end_sessions(user)
 
 
 @transaction.atomic

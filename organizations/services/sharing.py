@@ -7,6 +7,7 @@ from ..audit import record
 from ..models import AuditEvent, Membership, Role
 from ..sharing import Grant, Holder, Restrictable, forget_grants, set_grants
 from .managers import changing_as_manager
+from .members import current_row
 
 Action = AuditEvent.Action
 R = TypeVar("R", bound=Restrictable)
@@ -25,7 +26,7 @@ def restrict(row: R, by: Membership) -> R:
         if row.restricted:
             return row
         _set_restricted(row, restricted=True)
-        if by.role.kind != Role.Kind.OWNER:
+        if current_row(by).role.kind != Role.Kind.OWNER:
             set_grants(row, by, {Grant.MANAGE}, by.user)
         record(row.organization, by.user, Action.SHARING_RESTRICTED, row)
     return row
@@ -48,13 +49,14 @@ def lift(row: R, by: Membership) -> R:
 def share(row: R, by: Membership, holder: Holder, grants: Iterable[Grant]) -> None:
     """Make these the grants of a member or role on a restricted object, in place of earlier ones; none takes them away.
 
-    Raises NotRestrictedError if the restriction was lifted meanwhile, ValueError for a holder of another organization,
-    and what `managed_row` does.
+    Raises NotRestrictedError if the restriction was lifted meanwhile, DoesNotExist if the holder is gone, ValueError
+    for one of another organization, and what `managed_row` does.
     """
     grants = frozenset(grants)
     with changing_as_manager(row, by.user) as row:
         if not row.restricted:
             raise NotRestrictedError
+        holder.refresh_from_db(fields=["organization"])  # still there, now that nobody can remove it
         set_grants(row, holder, grants, by.user)
         name = holder.user.email if isinstance(holder, Membership) else holder.name
         record(

@@ -9,7 +9,6 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from ..access import OrganizationRequest, freshly_proven, require
 from ..forms import OrganizationForm
-from ..models import Role
 from ..second_factor import has_second_factor
 from ..services.organizations import change_organization
 
@@ -18,7 +17,7 @@ from ..services.organizations import change_organization
 @require_safe
 def organization_settings(request: OrganizationRequest) -> HttpResponse:
     """Show every member what the organization is."""
-    context = {"is_owner": request.membership.role.kind == Role.Kind.OWNER}
+    context = {"is_owner": request.access.owner}
     return render(request, "organizations/detail.html", context)
 
 

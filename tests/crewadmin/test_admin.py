@@ -463,6 +463,16 @@ def test_a_member_is_suspended_after_a_question(helper: User, sign_in: SignIn, a
     assert acme.audit_events.filter(action="member:suspended", actor=helper, target_uuid=bob.uuid).exists()
 
 
+def test_whoever_did_not_join_yet_is_not_called_suspended(
+    helper: User, sign_in: SignIn, acme: Organization, bob: User
+) -> None:
+    membership = acme.memberships.get(user=bob)
+    type(membership).objects.update(state="invited")
+    assert "did not join yet, and was not suspended" in act(sign_in(helper), membership, "suspend")
+    membership.refresh_from_db()
+    assert membership.state == "invited"
+
+
 def test_the_last_active_owner_stays(helper: User, sign_in: SignIn, acme: Organization, alice: User) -> None:
     membership = acme.memberships.get(user=alice)
     assert "is the last active owner" in act(sign_in(helper), membership, "suspend")

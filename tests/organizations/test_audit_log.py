@@ -225,6 +225,12 @@ def test_it_is_narrowed_by_person(
     assert "No event matches" in text_of(owner.get(address(acme), {"person": "bob"}))
 
 
+def test_it_is_narrowed_by_service_token(acme: Organization, owner: Client) -> None:
+    with changing(acme):
+        record(acme, None, Action.AUTOMATION_RESOLVED, acme, label="service token Cluster")
+    assert len(rows_of(owner.get(address(acme), {"person": "service token Cluster"}))) == 1
+
+
 def test_it_is_narrowed_by_action(acme: Organization, acme_rows: Rows, owner: Client) -> None:
     rows = rows_of(owner.get(address(acme), {"action": "credential:created"}))
     assert [row.split(" : ")[0] for row in rows] == ["Alice created credential aws-prod"]

@@ -39,12 +39,12 @@ def link_in(output: str) -> str:
 def test_a_new_owner_sets_a_password_by_the_printed_link_and_is_in(
     settings: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings.ALLOWED_HOSTS = ["crewadmin.example.com", "testserver"]
+    settings.PUBLIC_URL = "https://crewadmin.example.com/"
     output, code = run(capsys, "Acme Robotics", "--owner", "Olga@ACME.example")
     assert code == 0
     assert "Created Acme Robotics (acme-robotics)." in output
     link = link_in(output)
-    assert link.startswith("http://crewadmin.example.com/account/password/reset/")
+    assert link.startswith("https://crewadmin.example.com/account/password/reset/")
     assert not mail.outbox
     client = Client()
     page = client.get(urlsplit(link).path, follow=True)

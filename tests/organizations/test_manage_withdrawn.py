@@ -15,7 +15,7 @@ from organizations.audit import changing
 from organizations.models import AuditEvent, Membership, Organization, Role, User
 from organizations.services.members import add_member
 from organizations.services.roles import create_role
-from organizations.sharing import Grant, set_grants
+from organizations.sharing import Grant, may, set_grants
 from sandbox import seed
 from tests.builders import restrict_to, store_credential
 from tests.conftest import PASSWORD
@@ -173,6 +173,28 @@ def test_a_membership_that_ends_in_between_is_nothing(
 ) -> None:
     in_between(lambda: put_into_state(erin.user, acme, state))
     assert posted_by(erin.user, sign_in, "variable_edit", rows["variable"], VARIABLE) == 404
+
+
+@pytest.mark.parametrize("holder", ["bob@acme.example", "Managers"])
+def test_a_holder_who_is_gone_in_between_gets_nothing(
+    holder: str, rows: Rows, alice: User, bob: User, managers: Role, sign_in: SignIn, in_between: Any
+) -> None:
+    def leaves() -> None:
+        Membership.objects.filter(user=bob).delete()
+        Membership.objects.filter(role=managers).delete()
+        managers.delete()
+
+    in_between(leaves)
+    posted = SHARE | {"grants": "use", "holder": holder}
+    assert posted_by(alice, sign_in, "credential_access", rows["credential"], posted) == 404
+
+
+def test_who_restricts_an_object_and_is_no_owner_any_more_keeps_managing_it(
+    acme: Organization, acme_rows: Rows, alice: User, managers: Role, sign_in: SignIn, in_between: Any
+) -> None:
+    in_between(lambda: Membership.objects.filter(user=alice).update(role=managers))
+    assert posted_by(alice, sign_in, "variable_access", acme_rows["variable"], {"restrict": "1"}) == 302
+    assert may(alice.memberships.get(), acme_rows["variable"], Grant.MANAGE)
 
 
 def test_a_default_that_is_restricted_in_between_stays_the_default(

@@ -1,15 +1,17 @@
 """Settings > Organization, and what an organization that requires a second factor does to its members."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from django.test import Client
 
+from organizations.audit import changing
 from organizations.models import AuditEvent, Organization, User
 from tests.pages import errors_beside, html_of, text_of, toasts_of
 from tests.second_factors import give_passkey, give_recovery_codes
 
-from .conftest import Rows
+from .conftest import Rows, put_into_state
 from .urlconf import organization_urls
 
 SignIn = Callable[[User], Client]
@@ -61,6 +63,22 @@ def test_an_owner_changes_the_name_and_it_is_audited(
     assert (acme.name, acme.slug, acme.requires_mfa) == ("Acme Inc.", "acme", False)
     event = AuditEvent.objects.filter(organization=acme).latest("id")
     assert (event.action, event.details) == ("organization:changed", {"fields": ["name"]})
+
+
+def test_an_owner_who_loses_the_role_in_between_changes_nothing(
+    acme: Organization, page: str, alice: User, dora: User, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def changing_later(organization: Organization) -> Iterator[None]:
+        put_into_state(alice, organization, "suspended")
+        with changing(organization):
+            yield
+
+    monkeypatch.setattr("organizations.services.owners.changing", changing_later)
+    before = AuditEvent.objects.count()
+    assert sign_in(alice).post(f"{page}edit/", {"name": "Taken"}).status_code == 403
+    acme.refresh_from_db()
+    assert (acme.name, AuditEvent.objects.count()) == ("Acme", before)
 
 
 def test_saving_without_a_change_is_no_event(acme: Organization, page: str, alice: User, sign_in: SignIn) -> None:

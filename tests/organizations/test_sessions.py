@@ -1,15 +1,20 @@
 """Where a person is signed in, how long that lasts, and how it ends."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from allauth.usersessions.models import UserSession
+from django.core.exceptions import ValidationError
+from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
 
 from organizations import sessions as clock
+from organizations.audit import changing
 from organizations.models import Organization, User
+from organizations.services.invitations import invite
 from organizations.services.sessions import device_of, public_id, sign_out_everywhere
 from tests.conftest import PASSWORD
 from tests.pages import html_of, text_of, toasts_of
@@ -131,6 +136,37 @@ def test_a_session_that_nobody_listed_ends_too(alice: User) -> None:
     UserSession.objects.all().delete()
     sign_out_everywhere(alice, None)
     assert not is_signed_in(here)
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time anyway")
+@pytest.mark.django_db(transaction=True)
+def test_signing_somebody_out_and_inviting_them_at_once_do_not_wait_for_each_other(
+    acme: Organization, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_the_lock, errors = threading.Event(), []
+
+    def changing_noted(organization: Organization) -> Any:
+        at_the_lock.set()
+        return changing(organization)
+
+    def sign_out() -> None:
+        try:
+            sign_out_everywhere(bob, None)
+        except BaseException as error:  # told in the main thread
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    monkeypatch.setattr("organizations.services.sessions.changing", changing_noted)
+    other = threading.Thread(target=sign_out)
+    with changing(acme):
+        other.start()
+        assert at_the_lock.wait(10)
+        with pytest.raises(ValidationError, match="member already"):
+            invite(acme, alice, email=bob.email, role=acme.roles.get(kind="member"))
+    other.join()
+    assert errors == []
+    assert acme.audit_events.filter(action="member:sessions_ended", target_uuid=bob.uuid).count() == 1
 
 
 def test_signing_out_has_the_browser_drop_its_cache(alice: User) -> None:

@@ -71,7 +71,7 @@ class Command(BaseCommand):
         parser.add_argument("name", type=organization_name, help="as people call it, such as “Acme Robotics”")
         parser.add_argument("--owner", type=address, required=True, metavar="EMAIL", help="who signs in first")
         parser.add_argument("--slug", type=short_name, help="the short name for commands; else made from the name")
-        parser.add_argument("--url", type=site, default=_own_address(), help="where this installation is reached")
+        parser.add_argument("--url", type=site, default=settings.PUBLIC_URL, help="where this installation is reached")
         parser.add_argument("--mail", action="store_true", help="mail the link instead of printing it")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -110,12 +110,6 @@ def _create(name: str, slug: str, email: str) -> tuple[Organization, User]:
     if not owner.is_active:
         raise CommandError(_("The account of %(email)s is switched off.") % {"email": email}, returncode=FAILED)
     return create_organization(name, slug, owner), owner
-
-
-def _own_address() -> str:
-    """Return where people reach this installation, as far as its settings tell."""
-    host = next((host.lstrip(".") for host in settings.ALLOWED_HOSTS if host != "*"), "127.0.0.1")
-    return f"{'https' if settings.HTTPS else 'http'}://{host}"
 
 
 def _password_path(owner: User) -> str:
