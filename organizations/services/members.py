@@ -44,7 +44,8 @@ def give_role(membership: Membership, role: Role, by: User | None) -> Membership
 def suspend(membership: Membership, by: User | None) -> bool:
     """Shut an active member out, from the next request on; role and grants stay for the day they come back.
 
-    Returns whether the member is suspended now; an invited person is not. Raises LastOwnerError, PermissionDenied, and Membership.DoesNotExist if the member is gone.
+    Returns whether the member is suspended now; an invited person is not.
+    Raises LastOwnerError, PermissionDenied, and Membership.DoesNotExist if the member is gone.
     """
     with changing_as_owner(membership.organization, by):
         membership = current_row(membership)
