@@ -161,7 +161,9 @@ def test_no_event_is_kept_in_memory_once_it_was_sent(acme: Organization, monkeyp
         for _number in range(50):
             record(acme, None, Action.CREDENTIAL_TESTED, acme)
     read: list[weakref.ref[AuditEvent]] = []
-    post_init.connect(lambda instance, **_: read.append(weakref.ref(instance)), AuditEvent, weak=False, dispatch_uid="t")
+    post_init.connect(
+        lambda instance, **_: read.append(weakref.ref(instance)), AuditEvent, weak=False, dispatch_uid="t"
+    )
     try:
         kept = [
             sum(event() is not None for event in read)
