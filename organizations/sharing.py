@@ -171,8 +171,8 @@ def hidden_count(model: type[Restrictable], membership: Membership) -> int:
     """
     if membership.role.kind == Role.Kind.OWNER:
         return 0
-    rows: QuerySet[Any] = model._default_manager.filter(organization=membership.organization_id)
-    return beyond(rows, membership, Grant.READ).count()
+    rows: QuerySet[Any] = model._default_manager.all()
+    return beyond(rows.filter(organization=membership.organization_id), membership, Grant.READ).count()
 
 
 def beyond(rows: "QuerySet[R]", membership: Membership, *grants: Grant) -> "QuerySet[R]":
