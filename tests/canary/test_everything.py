@@ -230,6 +230,7 @@ def test_no_command_shows_a_secret_but_the_one_that_delivers(planted: Planted, p
     for format in ("json", "dotenv", "shell"):
         places.keep("output", run("resolve", "acme/canary", format=format), "resolve")
     assert {("output", "resolve", "vault value"), ("output", "resolve", "direct value")} <= places.hits
+    Automation.objects.filter(slug="canary").update(resolves_at=Automation.ResolvesAt.DEPLOY)
     for command, arguments, options in (
         ("explain", ("FROM_VAULT",), {"org": "acme", "automation": "canary"}),
         ("explain", ("DIRECT",), {"org": "acme", "json": True}),
