@@ -14,7 +14,9 @@ from allauth.mfa.totp.internal.auth import TOTP
 
 from credentials.services import add_credential
 from crewadmin.sealing import key_ring
+from envvars.services.deployments import deploy
 from envvars.services.tokens import add_token
+from envvars.services.variables import delete_variable
 from organizations.models import Organization, User
 from organizations.services.invitations import invite
 from sandbox import seed
@@ -28,7 +30,15 @@ from .search import HEX_DIGITS, Search, Value, made_up
 #: What people type, and what the cloud answers. The rest is made while it is planted.
 TYPED = {
     name: made_up(name)
-    for name in ("direct value", "secret access key", "External ID", "typed value", "imported value", "password")
+    for name in (
+        "direct value",
+        "deployed value",
+        "secret access key",
+        "External ID",
+        "typed value",
+        "imported value",
+        "password",
+    )
 }
 OF_THE_CLOUD = {name: made_up(name) for name in ("session key", "session token", "vault value")}
 
@@ -83,6 +93,9 @@ def planted(acme: Organization, alice: User, keys: dict[str, Value], vault: Wire
     rows["automation"] = store_automation(acme, "Canary crew", "canary")
     rows["variable"] = store_direct(acme, "DIRECT", TYPED["direct value"], [rows["automation"]])
     store_reference(acme, "FROM_VAULT", f"{VALUE['Name']}#password", None, [rows["automation"]])
+    deployed = store_direct(acme, "DEPLOYED", TYPED["deployed value"], [rows["automation"]])
+    rows["deployment"] = deploy(rows["automation"], alice)
+    delete_variable(deployed, alice)  # so that its value is in the snapshot of the deployment, and nowhere else
     rows["token"], token = add_token(
         rows["automation"], alice, name="Cluster", lifetime=timedelta(days=9), uuid=uuid4()
     )

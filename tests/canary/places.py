@@ -27,6 +27,7 @@ ON_PURPOSE = {
     ("page", "recovery_codes_file", "recovery codes"): "once, to the person whose they are",
     ("page", "api_environment", "direct value"): "delivered to the automation whose token was shown",
     ("page", "api_environment", "vault value"): "delivered to the automation whose token was shown",
+    ("page", "api_environment", "deployed value"): "delivered to the automation whose token was shown",
     ("output", "resolve", "direct value"): "delivered to whoever runs the command",
     ("output", "resolve", "vault value"): "delivered to whoever runs the command",
 }
