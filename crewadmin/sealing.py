@@ -245,11 +245,13 @@ def unseal(row: SealedRow, field_name: str, sealed: bytes) -> Secret[Any]:
         plaintext = key.cipher.decrypt(sealed[17:_HEADER_BYTES], sealed[_HEADER_BYTES:], key.place(row, field_name))
     except InvalidTag:
         raise SealError("This value was changed after it was sealed, or it belongs to another place.") from None
-    return Secret(json.loads(plaintext.decode()))
+    return Secret(_READ_JSON(plaintext.decode())[0])
 
 
-# Made once: json.dumps makes an encoder for every call that asks for other than its defaults.
+# Made once: json.dumps makes an encoder for every call that asks for other than its defaults. What was sealed here has
+# nothing around its JSON, which json.loads would look for.
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_READ_JSON = json.JSONDecoder().raw_decode
 
 
 # --- The column -----------------------------------------------------------------------------------------------------

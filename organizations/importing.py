@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
+from crewadmin.bulk import old_objects_left_alone
 from crewadmin.importing.findings import BadFileError, Findings
 from crewadmin.importing.plan import Action, OnConflict, Plan
 from crewadmin.importing.source import Limits, Source
@@ -128,7 +129,8 @@ class Import(ABC):
         plan, self.findings = Plan(), Findings()
         self.membership = manager(self.organization, self.by, self.feature) if self.by else None
         try:
-            self.walk(plan, progress or (lambda line, last: None), write=write)
+            with old_objects_left_alone():
+                self.walk(plan, progress or (lambda line, last: None), write=write)
         except BadFileError as error:
             self.findings.add(error.finding)
         return plan

@@ -108,7 +108,7 @@ def _state(stored: StoredVariable | None, assigned: frozenset[int]) -> Any:
     if stored is None:
         return None
     # Texts: a digest is made of this for every row, and other objects take long to be written as one.
-    return stored.uuid.hex, stored.updated_at.isoformat(), stored.import_name, sorted(assigned)
+    return stored.uuid.hex, stored.updated_at, stored.import_name, sorted(assigned)
 
 
 def _batches(things: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -6,7 +6,8 @@ from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-from django.db.models import Q
+from django.db.models import CharField, Q
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from crewadmin.bulk import among, upsert
@@ -35,7 +36,11 @@ class StoredVariable(NamedTuple):
     acknowledged: bool
     value: SealedBytes | None
     import_name: str
-    updated_at: Any
+    updated_at: str
+
+
+#: `updated_at` as a text, whose only use is to be compared: an object would take longer to make than all else of a row.
+_COLUMNS = [Cast(name, CharField()) if name == "updated_at" else name for name in StoredVariable._fields]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ class VariableStore:
     def stored(self, keys: Iterable[str]) -> dict[str, StoredVariable]:
         """Return the variables there are among `keys`, by key."""
         rows = EnvironmentVariable.objects.filter(organization=self.organization, key__in=among(keys))
-        return {row[1]: StoredVariable(*row) for row in rows.values_list(*StoredVariable._fields)}
+        return {row[1]: StoredVariable(*row) for row in rows.values_list(*_COLUMNS)}
 
     def managed(self, keys: Iterable[str], condition: Q) -> set[str]:
         """Return those of `keys` whose variables meet the condition of what a member manages."""
@@ -156,7 +161,7 @@ class VariableStore:
         rows = EnvironmentVariable.objects.filter(
             condition or Q(), organization=self.organization, import_name=self.import_name
         )
-        values = rows.order_by("key").values_list(*StoredVariable._fields)
+        values = rows.order_by("key").values_list(*_COLUMNS)
         return [StoredVariable(*row) for row in values.iterator(BATCH) if row[1] not in keys]
 
     def remove(self, variables: Sequence[StoredVariable]) -> None:

@@ -1,5 +1,7 @@
 """Imports beside each other and beside page edits: nothing is lost, nobody is told that the database is locked."""
 
+import contextlib
+import gc
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import pytest
 from django.db import connections
 
+from crewadmin.bulk import old_objects_left_alone
 from crewadmin.importing.plan import OnConflict
 from crewadmin.importing.source import COMMAND_LIMITS, source_of
 from envvars.importing.run import VariableImport
@@ -86,3 +89,10 @@ def test_an_import_beside_page_edits_loses_neither(acme: Organization, alice: Us
     assert set(texts(acme).values()) == {"new"}
     assert crew.variables.count() == EDITS
     assert_chain(acme)
+
+
+def test_what_an_import_leaves_alone_is_searched_for_garbage_again() -> None:
+    with contextlib.suppress(MemoryError), old_objects_left_alone():
+        assert gc.get_freeze_count() > 1_000
+        raise MemoryError
+    assert gc.get_freeze_count() == 0
