@@ -66,10 +66,11 @@ def verify(organization: Organization) -> Verdict:
 
 def oldest_first(organization: Organization) -> Iterator[AuditEvent]:
     """Yield an organization's events in the order they were written, a batch in memory at a time."""
-    rows, last = AuditEvent.objects.filter(organization=organization).order_by("id"), 0
-    while batch := list(rows.filter(id__gt=last)[:BATCH]):
+    rows = AuditEvent.objects.filter(organization=organization).order_by("id")
+    batch = list(rows[:BATCH])
+    while batch:
         yield from batch
-        last = batch[-1].pk
+        batch = list(rows.filter(id__gt=batch[-1].pk)[:BATCH])
 
 
 def newest_first(rows: AuditEventQuerySet) -> Iterator[AuditEvent]:

@@ -111,6 +111,12 @@ def insert_a_copy(ids: list[int]) -> int:
     return len(ids)
 
 
+def insert_a_copy_before_the_first(ids: list[int]) -> int:
+    insert_a_copy(ids)
+    sql(f"UPDATE {EVENTS} SET id = -1 WHERE id = (SELECT MAX(id) FROM {EVENTS})")
+    return 0
+
+
 TAMPERINGS = {
     edit: "was edited",
     edit_the_details: "was edited",
@@ -122,6 +128,7 @@ TAMPERINGS = {
     cut_and_change_the_head: "missing or forged",
     delete_the_head: "missing or forged",
     insert_a_copy: "was edited",
+    insert_a_copy_before_the_first: "was edited",
 }
 
 

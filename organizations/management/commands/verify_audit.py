@@ -12,17 +12,18 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from crewadmin.sealing import SealError
 from organizations.audit_chain import Break, Fault, Verdict, verify
 from organizations.models import Organization, public_id
 
 _FAULTS = {
-    Fault.EDITED: _("was edited"),
-    Fault.DELETED: _("does not follow the event before it: events between them were deleted"),
-    Fault.MOVED: _("does not stand where it was written"),
-    Fault.CUT: _("is missing: the newest events were deleted"),
-    Fault.HEAD: _("is the end, but the record of where the log ends is missing or forged"),
+    Fault.EDITED: gettext_lazy("was edited"),
+    Fault.DELETED: gettext_lazy("does not follow the event before it: events between them were deleted"),
+    Fault.MOVED: gettext_lazy("does not stand where it was written"),
+    Fault.CUT: gettext_lazy("is missing: the newest events were deleted"),
+    Fault.HEAD: gettext_lazy("is the end, but the record of where the log ends is missing or forged"),
 }
 
 
