@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 from .access import has_fresh_proof
 from .audit import changing, record
 from .models import AuditEvent, Invitation, Membership, Organization, User
+from .services.members import in_the_log
 
 Action = AuditEvent.Action
 Row = TypeVar("Row", bound=models.Model)
@@ -43,12 +44,16 @@ def record_look(user: User, rows: Sequence[models.Model], is_list: bool) -> None
                 details: dict[str, str | int] = {"kind": kind, "rows": len(seen)}
                 record(organization, user, Action.SUPPORT_LISTED, organization, details)
             else:
-                record(organization, user, Action.SUPPORT_LOOKED, _public(seen[0]), {"kind": kind})
+                record(organization, user, Action.SUPPORT_LOOKED, _target(seen[0], organization), {"kind": kind})
 
 
-def _public(row: models.Model) -> Any:
-    """Return what a look at a row is told of: the row, or what it belongs to where it has no public id of its own."""
-    return row.membership if isinstance(row, Invitation) else row
+def _target(row: models.Model, organization: Organization) -> Any:
+    """Return what a look at a row is told of: the row, or the person as the organization knows them."""
+    if isinstance(row, User):
+        row = organization.memberships.filter(user=row).first() or row
+    elif isinstance(row, Invitation):
+        row = row.membership
+    return in_the_log(row) if isinstance(row, Membership) else row
 
 
 def _by_organization(rows: Sequence[models.Model]) -> dict[int, list[models.Model]]:

@@ -12,7 +12,8 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from ..audit import changing, record
-from ..models import AuditEvent, Organization, User
+from ..models import AuditEvent, User
+from .members import in_the_log
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,10 @@ def sign_out_everywhere(user: User, by: User | None) -> None:
     """End all sessions of somebody else, those that nobody listed too; every organization they belong to is told."""
     # In the order of their numbers, and the person last: two of these at once, or an invitation of the same person,
     # must not wait for each other.
-    for organization in list(Organization.objects.filter(memberships__user=user).order_by("pk")):
-        with changing(organization):
-            record(organization, by, AuditEvent.Action.MEMBER_SESSIONS_ENDED, user)
+    for membership in list(user.memberships.select_related("organization", "user").order_by("organization_id")):
+        with changing(membership.organization):
+            action = AuditEvent.Action.MEMBER_SESSIONS_ENDED
+            record(membership.organization, by, action, in_the_log(membership))
     User.objects.filter(pk=user.pk).update(session_epoch=F("session_epoch") + 1)
     end_sessions(user)
 

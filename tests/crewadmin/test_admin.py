@@ -362,6 +362,20 @@ def test_a_look_at_an_object_is_told_to_its_organization_only(
     assert told(umbrella, support) == []
 
 
+def test_a_look_tells_an_organization_that_only_invited_somebody_no_name(
+    support: User, sign_in: SignIn, acme: Organization, umbrella: Organization, alice: User, mallory: User
+) -> None:
+    invitation, _token = invite(umbrella, mallory, email=alice.email, role=umbrella.roles.get(kind=Role.Kind.MEMBER))
+    client = sign_in(support)
+    for row in (alice, invitation, invitation.membership):
+        client.get(change_page(row))
+    looks = AuditEvent.objects.filter(action="support:looked")
+    assert set(looks.filter(organization=umbrella).values_list("target_uuid", "target_label")) == {
+        (alice.uuid, alice.email)
+    }
+    assert looks.get(organization=acme).target_label == "Alice"
+
+
 def test_a_list_is_told_to_each_organization_of_which_it_showed_rows(
     support: User, sign_in: SignIn, acme: Organization, umbrella: Organization, credential: Credential
 ) -> None:

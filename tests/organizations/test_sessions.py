@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from organizations import sessions as clock
 from organizations.audit import changing
-from organizations.models import Organization, User
+from organizations.models import AuditEvent, Organization, User
 from organizations.services.invitations import invite
 from organizations.services.sessions import device_of, public_id, sign_out_everywhere
 from tests.conftest import PASSWORD
@@ -129,6 +129,18 @@ def test_support_can_end_all_sessions_of_a_person(alice: User) -> None:
     sign_out_everywhere(alice, None)
     assert [is_signed_in(client) for client in (here, phone)] == [False, False]
     assert text_of(enter(alice).get(SESSIONS)).count("last used") == 1
+
+
+def test_each_organization_is_told_and_one_that_only_invited_them_learns_no_name(
+    acme: Organization, umbrella: Organization, alice: User, mallory: User
+) -> None:
+    invite(umbrella, mallory, email=alice.email, role=umbrella.roles.get(kind="member"))
+    sign_out_everywhere(alice, None)
+    told = AuditEvent.objects.filter(action="member:sessions_ended")
+    assert list(told.order_by("organization").values_list("organization", "target_uuid", "target_label")) == [
+        (acme.pk, alice.uuid, "Alice"),
+        (umbrella.pk, alice.uuid, alice.email),
+    ]
 
 
 def test_a_session_that_nobody_listed_ends_too(alice: User) -> None:
