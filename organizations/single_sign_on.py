@@ -105,7 +105,10 @@ def _claims(sociallogin: SocialLogin) -> dict[str, Any] | None:
     info = sociallogin.account.extra_data.get("userinfo")
     if not isinstance(token, dict) or not isinstance(info, dict) or token.get("sub") != info.get("sub"):
         return None
-    return {**info, **token}
+    claims = {**info, **token}
+    if "email" in info and info["email"] != claims["email"]:
+        claims["email_verified"] = False  # what one answer says of its address, it does not say of the other's
+    return claims
 
 
 def _verified_email(claims: dict[str, Any]) -> str:

@@ -144,6 +144,18 @@ def test_two_answers_about_different_people_open_nothing(issuer: Issuer, alice: 
     assert signed_in_as(client) is None
 
 
+@pytest.mark.parametrize("verified", [True, "true"])
+def test_what_is_verified_in_one_answer_is_not_the_address_of_the_other(
+    issuer: Issuer, alice: User, acme: Organization, verified: Any
+) -> None:
+    issuer.confirm(alice.email)
+    del issuer.claims["email_verified"]
+    issuer.userinfo = {"sub": "1001", "email": "mallory@umbrella.example", "email_verified": verified}
+    client = Client()
+    assert REFUSED in text_of(come_back(client))
+    assert signed_in_as(client) is None
+
+
 def test_somebody_deactivated_stays_out(issuer: Issuer, alice: User, acme: Organization) -> None:
     User.objects.filter(pk=alice.pk).update(is_active=False)
     issuer.confirm(alice.email)
