@@ -45,11 +45,22 @@ OF_THE_CLOUD = {name: made_up(name) for name in ("session key", "session token",
 
 @pytest.fixture(autouse=True)
 def keys(settings: Any) -> dict[str, Value]:
-    """The site's own keys. Those that wrap data keys are the suite's: the library reads them once."""
-    settings.SECRET_KEY = made_up("SECRET_KEY", 60)
+    """The site's own keys and passwords. Those that wrap data keys are the suite's: the library reads them once."""
+    own = {name: made_up(name, 60) for name in ("SECRET_KEY", "DRIFT_WEBHOOK_KEY", "EMAIL_HOST_PASSWORD")}
+    for name, value in own.items():
+        setattr(settings, name, value)
     settings.MFA_RECOVERY_CODE_DIGITS = 16  # so that none occurs by chance
     wrapping = settings.FERNET_KEYS[0]
-    return {"SECRET_KEY": settings.SECRET_KEY, "FERNET_KEYS": wrapping, "its bytes": base64.b64decode(wrapping)}
+    return {**own, **_single_sign_on(settings), "FERNET_KEYS": wrapping, "its bytes": base64.b64decode(wrapping)}
+
+
+def _single_sign_on(settings: Any) -> dict[str, Value]:
+    """A provider that cannot be reached, with a secret that both know."""
+    secret = made_up("OIDC_CLIENT_SECRET", 60)
+    own = {"provider_id": settings.OIDC_PROVIDER_ID, "name": "Example Login", "client_id": "crewadmin"}
+    app = {**own, "secret": secret, "settings": {"server_url": "http://127.0.0.1:9"}}
+    settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [app]}}
+    return {"OIDC_CLIENT_SECRET": secret}
 
 
 @pytest.fixture

@@ -23,9 +23,10 @@ from django.urls import path
 from django.views.debug import ExceptionReporter
 
 from organizations.models import AuditEvent, Organization, User
+from tests.organizations.conftest import Rows
 
 from .places import Places
-from .search import HEX_DIGITS, PIECE, Search, made_up
+from .search import HEX_DIGITS, PIECE, Search, Value, made_up
 
 pytestmark = pytest.mark.django_db
 SECRET = made_up("of the search itself", 40, 'AbCdEf012389"<&+/=%')
@@ -60,6 +61,15 @@ def test_a_key_of_raw_bytes_is_found(form: str) -> None:
     key = bytes.fromhex(made_up("key", 64, HEX_DIGITS))
     written = {"hex": key.hex(), "base64, 1 before": base64.b64encode(b"x" + key).decode()}
     assert Search({"key": key}).found(written.get(form) or base64.urlsafe_b64encode(key).decode()) == {"key"}
+
+
+def test_each_planted_secret_is_found(planted: tuple[Rows, dict[str, Value]]) -> None:
+    _rows, secrets = planted
+    search = Search(secrets)
+    for name, value in secrets.items():
+        for secret in value if isinstance(value, list) else [value]:
+            written = secret if isinstance(secret, str) else secret.hex()
+            assert name in search.found(f"a {written} b"), name
 
 
 def test_a_shorter_piece_and_another_secret_are_not_found() -> None:
