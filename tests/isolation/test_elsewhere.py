@@ -221,7 +221,7 @@ def test_an_export_of_the_audit_log_has_own_events_only(stage: Stage, alice: Use
 # --- Imports and commands -------------------------------------------------------------------------------------------
 def test_an_import_reaches_no_row_of_another_organization(renamed: Stage, alice: User) -> None:
     member = membership_in(renamed, alice)
-    for reach in (everything(renamed.acme), reach_of(member, access_of(member))):
+    for reach in (everything(renamed.acme), reach_of(member)):
         assert set(reach.credentials) == {renamed.rows["own"]["credential"].name}
         assert set(reach.automations) == {renamed.rows["own"]["automation"].slug}
 
