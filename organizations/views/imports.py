@@ -10,8 +10,9 @@ asks how far it is. Whoever closes it loses nothing: the request goes on, and st
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django import forms
 from django.contrib import messages
@@ -28,7 +29,7 @@ from crewadmin.importing.plan import Action, Item, OnConflict, Plan
 from crewadmin.importing.source import MEGABYTE, UPLOAD_LIMITS, Source, source_of
 
 from ..access import OrganizationRequest
-from ..importing import Choices, ConflictError, FaultyError, Import, MovedError, Progress, Tested
+from ..importing import Choices, ConflictError, Import, NotAppliedError, Progress, Tested
 
 #: More rows with one action, or faults of a file, are counted on the page.
 MOST_SHOWN = 200
@@ -69,8 +70,8 @@ class ImportForm(forms.Form):
     )
     plan = forms.CharField(max_length=64, required=False, widget=forms.HiddenInput)
     removals = TextField(max_length=10, required=False, widget=forms.HiddenInput)
-    #: What the page asks by how far the import is.
-    ticket = forms.UUIDField(required=False, initial=uuid4, widget=forms.HiddenInput)
+    #: What the page asks by how far this request is: a UUID that import.js makes for each.
+    ticket = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
     def clean_file(self) -> Source:
         """Read the file. Raises ValidationError for what is no text within limits."""
@@ -117,8 +118,8 @@ def import_page(
     if not form.is_valid():
         return _page(request, place, form, status=422)
     run, shown = make(form), form.cleaned_data["plan"]
-    progress = _progress(request, form.cleaned_data["ticket"])
-    plan = run.plan(progress)
+    part = partial(_progress, request, form.cleaned_data["ticket"])
+    plan = run.plan(part(0, 40) if shown else part(0, 100))
     if run.findings:
         return _page(request, place, form, 422, run, plan)
     if not shown:
@@ -127,12 +128,12 @@ def import_page(
         return _page(request, place, form, 422, run, plan, moved=True)
     if plan.counts[Action.REMOVE] and form.cleaned_data["removals"].strip() != str(plan.counts[Action.REMOVE]):
         return _page(request, place, form, 422, run, plan, unconfirmed=True)
-    tests = _tests(run, progress)
+    tests = _tests(run, part(40, 60))
     if any(tested.failure for tested in tests):
         return _page(request, place, form, 422, run, plan, tests=tests)
     try:
-        plan = run.apply(shown, progress)
-    except (FaultyError, ConflictError, MovedError) as error:
+        plan = run.apply(shown, part(60, 100))
+    except NotAppliedError as error:
         plan, moved = run.plan(), not isinstance(error, ConflictError)
         return _page(request, place, form, 422, run, plan, moved=moved)
     messages.success(request, _("Imported: %(counts)s.") % {"counts": _counts(plan)})
@@ -148,18 +149,20 @@ def _tests(run: Import, progress: Progress) -> list[Tested]:
 
 
 def _progress_key(request: OrganizationRequest, ticket: UUID | str) -> str:
-    """Return where it is noted how far an import of this person is. A ticket is a UUID of the page's own."""
+    """Return where it is noted how far a request of this person is."""
     return f"import:{request.user.pk}:{str(ticket)[:36]}"
 
 
-def _progress(request: OrganizationRequest, ticket: UUID | None) -> Progress:
-    """Return what notes now and then how far an import is, for the page that waits for it."""
+def _progress(request: OrganizationRequest, ticket: UUID | None, start: int, end: int) -> Progress:
+    """Return what notes now and then how far the request is, from `start` to `end` percent, for the page that waits."""
     told = [0.0]
 
     def progress(line: int, last: int) -> None:
         if ticket and time.monotonic() - told[0] > PROGRESS_STEP:
             told[0] = time.monotonic()
-            cache.set(_progress_key(request, ticket), round(100 * line / max(last, line, 1)), PROGRESS_KEPT)
+            cache.set(
+                _progress_key(request, ticket), round(start + (end - start) * line / max(last, line, 1)), PROGRESS_KEPT
+            )
 
     return progress
 

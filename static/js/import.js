@@ -33,6 +33,7 @@ form.addEventListener("htmx:confirm", async (event) => {
     input.focus();
     return;
   }
+  form.elements.ticket.value = crypto.randomUUID(); // what an earlier request noted is not this one's
   event.detail.issueRequest();
 });
 

@@ -24,6 +24,7 @@ from organizations.audit import changing
 from organizations.models import AuditEvent, Membership, Organization, User
 from organizations.services.members import add_member
 from organizations.services.roles import create_role
+from organizations.views import imports
 from tests.builders import store_direct, store_reference
 from tests.pages import errors_beside, html_of, text_of, toasts_of
 
@@ -349,6 +350,19 @@ def test_the_page_can_ask_how_far_its_own_import_is(
     upload(client, acme, "key,value\nA,1\n", ticket=ticket)
     assert client.get(address).json() == {"percent": 67}
     assert sign_in(bob).get(address).json() == {"percent": None}, "one's own only"
+
+
+def test_reading_and_storing_are_parts_of_one_way(
+    acme: Organization, alice: User, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "PROGRESS_STEP", 0)
+    noted: list[int] = []
+    monkeypatch.setattr(imports.cache, "set", lambda key, percent, seconds: noted.append(percent))
+    client, content = sign_in(alice), "key,value\n" + "".join(f"KEY_{number},1\n" for number in range(2 * BATCH))
+    plan = plan_of(upload(client, acme, content))
+    assert noted == [], "nobody asks"
+    assert upload(client, acme, content, plan=plan, ticket="0b8ae8b5-5cc1-4b0e-9bd9-9f7e5d2b8f11").status_code == 302
+    assert noted == [20, 40, 80, 100]
 
 
 # --- Where a row came from ------------------------------------------------------------------------------------------
