@@ -237,10 +237,20 @@ def test_two_tenants_with_the_same_role_and_external_id_never_share_a_session(
 @pytest.fixture
 def slow(stage: Stage) -> Iterator[None]:
     """AWS does not come back with one secret."""
+    yield from _holds_back(stage, lambda secret_id: secret_id == CHOSEN)
+
+
+@pytest.fixture
+def silent(stage: Stage) -> Iterator[None]:
+    """AWS does not come back at all."""
+    yield from _holds_back(stage, lambda secret_id: True)
+
+
+def _holds_back(stage: Stage, held: Callable[[str | None], bool]) -> Iterator[None]:
     released = threading.Event()
 
     def meddle(action: str, secret_id: str | None) -> None:
-        if secret_id == CHOSEN:
+        if held(secret_id):
             released.wait(4 * DEADLINE)
 
     stage.sandbox.meddle = meddle
@@ -262,6 +272,7 @@ def test_a_deadline_that_is_hit_names_what_is_late_and_nothing_is_delivered(
     assert "made-up-value" not in delivery.said
 
 
+@pytest.mark.usefixtures("silent")
 def test_a_deadline_that_is_over_at_once_names_every_variable(
     stage: Stage, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
