@@ -245,8 +245,7 @@ def _finish(
             test.credential = current_row(test.credential)
         test.milliseconds, test.ok, test.steps = milliseconds, result.ok, [asdict(step) for step in result.steps]
         # Of settings that are not stored it may be forgotten by now.
-        outcome = {"milliseconds": test.milliseconds, "ok": test.ok, "steps": test.steps}
-        ConnectionTest.objects.filter(pk=test.pk).update(**outcome)
+        ConnectionTest.objects.filter(pk=test.pk).update(milliseconds=milliseconds, ok=test.ok, steps=test.steps)
         if test.credential:
             alerts.note_outcome(test.credential, test)
             Credential.objects.filter(pk=test.credential.pk).update(last_test=test, told=test.credential.told)

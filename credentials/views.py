@@ -111,15 +111,7 @@ def _settings_page(
     forms = CredentialForms(typed, request.membership, credential)
     if waiting is None and (typed is None or not forms.is_valid()):
         return _form_page(request, forms)
-    settings: Mapping[str, Any] = (
-        waiting.values
-        if waiting
-        else {
-            "provider": forms.provider,
-            "values": forms.values(),
-            "version": credential.version if credential else None,
-        }
-    )
+    settings: Mapping[str, Any] = waiting.values if waiting else _settings_of(forms, credential)
     provider, values = settings["provider"], settings["values"]
     if waiting and values["is_default"] and default_is_out_of_reach(request.membership, provider):  # by now
         messages.error(request, DefaultForm.OUT_OF_REACH)
@@ -140,6 +132,11 @@ def _settings_page(
         else:
             forms.refuse(error)
         return _form_page(request, forms)
+
+
+def _settings_of(forms: CredentialForms, credential: Credential | None) -> dict[str, Any]:
+    version = credential.version if credential else None
+    return {"provider": forms.provider, "values": forms.values(), "version": version}
 
 
 def _question(request: OrganizationRequest, credential: Credential | None, name: str, button: str) -> Question:

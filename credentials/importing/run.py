@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from crewadmin.importing.export import STORED
 from crewadmin.importing.findings import Finding
 from crewadmin.importing.plan import Action, Plan, decide
 from crewadmin.importing.rows import Row
@@ -25,8 +26,6 @@ from ..testing import TooManyTestsError, try_settings
 from ..usage import uses_of
 from .formats import format_of, read
 
-#: Stands in a file for a secret that is stored and not shown: it stays.
-STORED = "stored"
 _YES, _NO = ("true", "yes", "1", "on"), ("false", "no", "0", "off", "")
 #: How many seconds of tests somebody who looks at a page is let wait for.
 MOST_SECONDS = 40

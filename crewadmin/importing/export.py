@@ -7,6 +7,9 @@ from typing import Any, Protocol
 
 from .rows import Schema
 
+#: Stands in a file for what is stored and not shown: an import keeps it.
+STORED = "stored"
+
 
 class Output(Protocol):
     """Where an export is written to."""

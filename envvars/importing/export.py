@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+from crewadmin.importing.export import STORED
 from organizations.models import Organization
 
 from ..models import EnvironmentVariable
-from .rows import STORED
 
 Source = EnvironmentVariable.Source
 

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from credentials.providers import PROVIDERS
 from credentials.providers.base import VersionStage
+from crewadmin.importing.export import STORED
 from crewadmin.importing.findings import Finding, Findings
 from crewadmin.importing.rows import Row
 
@@ -18,9 +19,6 @@ from ..rules import ReferenceField, check_names, clean_key, clean_value, refuse_
 from ..services.imports import Wanted
 from ..services.variables import Source, Value
 from .reach import Reach
-
-#: Stands in a file for a value that is stored and not shown: it stays.
-STORED = "stored"
 
 _REFERENCE = ReferenceField()
 

@@ -33,7 +33,8 @@ form.addEventListener("htmx:confirm", async (event) => {
     input.focus();
     return;
   }
-  form.elements.ticket.value = crypto.randomUUID(); // what an earlier request noted is not this one's
+  // What an earlier request noted is not this one's. Without HTTPS a browser makes none, and the bar tells no number.
+  form.elements.ticket.value = crypto.randomUUID?.() ?? "";
   event.detail.issueRequest();
 });
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 from credentials.importing import run
 from credentials.models import ConnectionTest, Credential
 from organizations.access import Feature, Level, set_levels
-from organizations.models import Membership, Organization, User
+from organizations.models import Organization, User
 from organizations.services.members import add_member
 from organizations.services.roles import create_role
 from sandbox import seed
@@ -185,22 +185,6 @@ def test_removals_are_typed_and_spare_what_is_in_use(acme: Organization, eve: Us
 
 
 # --- What happens meanwhile -----------------------------------------------------------------------------------------
-def test_who_loses_the_right_while_credentials_are_tested_stores_nothing(
-    acme: Organization, eve: User, sandbox: Sandbox, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    client, content, options = sign_in(eve), HEADER + row("one"), {"test": "on", "name": "", "region": ""}
-    plan = plan_of(upload(client, acme, content, **options))
-    try_settings = run.try_settings
-
-    def tried(*args: Any, **settings: Any) -> Any:
-        set_levels(Membership.objects.get(user=eve).role, {Feature.SECRET_PROVIDERS: Level.READ})
-        return try_settings(*args, **settings)
-
-    monkeypatch.setattr(run, "try_settings", tried)
-    assert upload(client, acme, content, plan=plan, **options).status_code == 403
-    assert Credential.objects.count() == 0
-
-
 def test_a_plan_that_another_tab_applied_finds_everything_as_the_file_says(
     acme: Organization, eve: User, sign_in: SignIn
 ) -> None:
