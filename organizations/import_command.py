@@ -8,6 +8,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any, ClassVar
 
+from django.core.checks import Tags
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 from rich.console import Console
@@ -40,6 +41,8 @@ class ExitCode(IntEnum):
 class ImportCommand(BaseCommand):
     """Plan an import, or apply it; a subclass says of what."""
 
+    # The addresses of the web server are not loaded to be checked: they would take a seventh of the memory.
+    requires_system_checks = (Tags.security,)
     #: What a plan file must be for.
     kind: ClassVar[str]
     formats: ClassVar[list[str]]
