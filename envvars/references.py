@@ -267,7 +267,11 @@ class _Number(float):
 
 def _field_of(text: str, key: str) -> str:
     content = _object_in(text)
-    return _as_text(content[key] if key in content else _at_path(content, key))
+    value = content[key] if key in content else _at_path(content, key)
+    try:
+        return value if isinstance(value, str) else _as_json(value)
+    except RecursionError:  # writing goes less deep than reading
+        raise ReferenceFailedError(FailureCode.NOT_JSON) from None
 
 
 def _object_in(text: str) -> dict[str, Any]:
@@ -357,10 +361,15 @@ def _can_be_typed(key: str) -> bool:
         return False
 
 
-def _as_text(value: Any) -> str:
+def _as_json(value: Any) -> str:
+    """Write a value without blanks, and each number as the secret has it: 1e999 would become Infinity."""
     if isinstance(value, _Number):
         return value.text
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if isinstance(value, list):
+        return f"[{','.join(map(_as_json, value))}]"
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{_as_json(name)}:{_as_json(inside)}' for name, inside in value.items())}}}"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _fitting(text: str) -> Secret[str]:

@@ -153,6 +153,7 @@ def test_keys_that_cannot_be_shown_are_left_out() -> None:
 @pytest.mark.parametrize("number", ["0.10", "1e3", "1.0", "-0.5E-7", "12345678901234567890.123", "1e999", "5432", "-1"])
 def test_a_number_stands_as_it_is_written_in_the_secret(number: str) -> None:
     assert extract("name#key", f'{{"key": {number}}}') == number
+    assert extract("name#key", f'{{"key": [{{"in": {number}}}]}}') == f'[{{"in":{number}}}]'
 
 
 @pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
