@@ -55,13 +55,11 @@ def measure_resolving(organization: Organization, owner: User) -> dict[str, Any]
         }
         served.tell("/batch/on")
         figures["references_1000_cold_ms"] = median(lambda: resolve(large), before=forget)
-        settings.SECRET_CACHE_SECONDS = 60
-        resolve(crew)
+        resolve(crew, max_age=60)
         served.counted()
-        figures["repeat_ms"] = median(lambda: resolve(crew))
+        figures["repeat_ms"] = median(lambda: resolve(crew, max_age=60))
         figures["repeat_fetch_ms"] = median(lambda: fetch_only(crew))
         figures["repeat_calls"] = sum(served.counted().values())
-        settings.SECRET_CACHE_SECONDS = 0
         figures |= measure_command(served.url)
     return figures
 
@@ -210,7 +208,7 @@ def fetch_only(crew: Automation) -> None:
     """Read everything without the database's part."""
     variable = crew.variables.select_related("credential").first()
     wanted = [parse(f"{name(index)}#host").references[0].secret_id for index in range(SECRETS)]
-    variable.credential.open_provider().fetch(wanted)  # type: ignore[union-attr]  # every variable has one
+    variable.credential.open_provider().fetch(wanted, 60)  # type: ignore[union-attr]  # every variable has one
 
 
 def seconds(work: Callable[[], Any]) -> float:

@@ -9,10 +9,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from crewadmin.admin import ReadOnlyAdmin
+from crewadmin.limits import TooManyError
 
 from .models import ConnectionTest, Credential
 from .presentation import toast_for, toast_for_limit
-from .testing import TooManyTestsError, run_connection_test
+from .testing import run_connection_test
 
 
 @admin.register(Credential)
@@ -61,7 +62,7 @@ class CredentialAdmin(ReadOnlyAdmin):
             return
         try:
             toast = toast_for(run_connection_test(chosen[0], request.user))  # type: ignore[arg-type]  # staff are signed in
-        except TooManyTestsError as error:
+        except TooManyError as error:
             toast = toast_for_limit(error.seconds)
         except Credential.DoesNotExist:
             self.message_user(request, _("The credential was deleted meanwhile."), messages.ERROR)

@@ -14,9 +14,11 @@ from django.db import connection
 from django.db.models import F, Q
 from django.utils import timezone
 
+from crewadmin.limits import TooManyError
+
 from .models import ConnectionTest, Credential, CredentialQuerySet, Health
 from .providers.failures import FailureCode
-from .testing import TooManyTestsError, run_connection_test
+from .testing import run_connection_test
 
 #: How old a test may become.
 STALE = timedelta(hours=24)
@@ -68,7 +70,7 @@ def _retest_within_limits(credential: Credential) -> ConnectionTest | None:
     while True:
         try:
             return run_connection_test(credential, None)
-        except TooManyTestsError as error:
+        except TooManyError as error:
             time.sleep(error.seconds)
         except Credential.DoesNotExist:
             return None

@@ -14,6 +14,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils.translation import ngettext
 
+from crewadmin.limits import TooManyError
 from crewadmin.redaction import Secret
 from crewadmin.sealing import SealError
 from organizations.audit import Target
@@ -25,7 +26,7 @@ from .providers import provider_class
 from .providers.base import Fetched, Provider, ProviderError, SecretId
 from .providers.failures import Failure, FailureCode, explain
 from .services import changed_fields
-from .testing import TooManyTestsError, try_reading
+from .testing import try_reading
 from .usage import Use, Why, state_of, usage, uses_of
 
 #: Uses that one preview looks at, and different secrets that it reads; beyond that it says how many it left out.
@@ -224,7 +225,7 @@ def preview_of(change: Change, by: Membership) -> Preview:
 
     try:
         return try_reading(change.organization, by.user, change.provider, change.about, read)
-    except TooManyTestsError as error:
+    except TooManyError as error:
         return Preview(change.state, left_out=sum(counts), seconds=error.seconds)
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -54,6 +55,10 @@ class Toast:
     def message_level(self) -> int:
         """Its level in the numbers of Django's messages."""
         return _MESSAGE_LEVELS[self.level]
+
+    def add_to(self, request: HttpRequest) -> None:
+        """Have the next page show it."""
+        messages.add_message(request, self.message_level, self.title, extra_tags=self.detail)
 
 
 @dataclass(frozen=True)
@@ -120,10 +125,10 @@ def may_pass_soon(test: ConnectionTest) -> bool:
     return is_new and is_fresh and FailureCode(test.failed_step["code"]) in MAY_BE_PROPAGATION
 
 
-def toast_for_limit(seconds: int) -> Toast:
-    """Return what the person is told who tests too often."""
+def toast_for_limit(seconds: int, title: str = "") -> Toast:
+    """Return what the person is told who asks too often; `title` if it is for something else than a test."""
     detail = ngettext("Try again in %(seconds)d second.", "Try again in %(seconds)d seconds.", seconds)
-    return Toast("warning", _("Too many connection tests at once"), detail % {"seconds": seconds})
+    return Toast("warning", title or _("Too many connection tests at once"), detail % {"seconds": seconds})
 
 
 def _proof(test: ConnectionTest) -> str:

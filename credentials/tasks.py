@@ -4,11 +4,12 @@ import random
 from typing import Any
 
 from crewadmin.celery import app
+from crewadmin.limits import TooManyError
 
 from .alerts import mail_change_of_state
 from .health import STALE, due_credentials
 from .models import ConnectionTest, Credential
-from .testing import TooManyTestsError, run_connection_test
+from .testing import run_connection_test
 
 # Seconds. Tests start within this time, and are few enough each second to be no burst. A task must not wait longer than
 # the broker waits for a worker (`visibility_timeout`), which would then hand it to a second one.
@@ -32,7 +33,7 @@ def retest(self: Any, credential_id: int) -> None:
             run_connection_test(credential, None)
         except Credential.DoesNotExist:
             return
-        except TooManyTestsError as error:
+        except TooManyError as error:
             raise self.retry(countdown=error.seconds + random.uniform(0, _SPACING)) from None  # noqa: S311 - as above
 
 

@@ -4,16 +4,13 @@ Anybody who can press a button could otherwise keep every thread of the server w
 keys. The limits of an organization hold across processes, because they are counted in the database under its row lock.
 """
 
-import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from math import ceil
 from time import perf_counter
 from typing import TypeVar, cast
 
-from django.conf import settings
 from django.utils import timezone
 
 from crewadmin.limits import TooManyError
@@ -23,6 +20,7 @@ from organizations.audit import Detail, Target, changing, record
 from organizations.models import AuditEvent, Organization, User
 
 from . import alerts
+from .asking import slot
 from .models import ConnectionTest, Credential
 from .providers import provider_class
 from .providers.base import Fetched, ProbeResult, ProviderError, SecretId, Step, StepResult, StepState, Trace
@@ -41,21 +39,15 @@ HISTORY = 50
 _LONGEST = timedelta(seconds=30)
 _MINUTE = timedelta(minutes=1)
 
-_slots = threading.BoundedSemaphore(settings.CONNECTION_TESTS_AT_ONCE)
-
-
-class TooManyTestsError(TooManyError):
-    """A limit of connection tests is reached."""
-
 
 def run_connection_test(credential: Credential, by: User | None, secret_name: str = "") -> ConnectionTest:
     """Try a credential at its provider step by step and store how it went.
 
     It is tried as it is now, however long ago it was looked up. `secret_name` is the secret to describe and read; by
-    default the first that a variable refers to. No transaction is open during the calls. Raises TooManyTestsError, and
+    default the first that a variable refers to. No transaction is open during the calls. Raises TooManyError, and
     Credential.DoesNotExist if it was deleted meanwhile.
     """
-    with _slot():
+    with slot():
         test = _begin(credential.organization, by, credential.provider, credential)
         current = cast(Credential, test.credential)
         result, milliseconds = _timed(lambda: _probe(current, secret_name or secret_to_read(current)))
@@ -72,9 +64,9 @@ def try_settings(
     secrets: Mapping[str, str],
     secret_name: str | None = None,
 ) -> ConnectionTest:
-    """Try settings that are not stored, and store how it went, but not the settings. Raises TooManyTestsError."""
+    """Try settings that are not stored, and store how it went, but not the settings. Raises TooManyError."""
     opened = provider_class(provider)(config, Secret(dict(secrets)))
-    with _slot():
+    with slot():
         test = _begin(organization, by, provider, None)
         result, milliseconds = _timed(lambda: opened.probe(secret_name))
         _finish(test, result, milliseconds, by)
@@ -85,10 +77,10 @@ def check_trust(credential: Credential, by: User | None) -> FailureCode | None:
     """Try what the role's trust policy must refuse; return what the answers mean, None without a role.
 
     It counts as a connection test, is audited as what it is, and is not the credential's last test. Raises
-    TooManyTestsError, SealError, and Credential.DoesNotExist if it was deleted meanwhile.
+    TooManyError, SealError, and Credential.DoesNotExist if it was deleted meanwhile.
     """
     provider = current_row(credential).open_provider()
-    with _slot():
+    with slot():
         started = Action.CREDENTIAL_TRUST_CHECK_STARTED
         test = _begin(credential.organization, by, credential.provider, None, about=credential, action=started)
         code, milliseconds = _timed(lambda: provider.check_trust().code)
@@ -102,10 +94,10 @@ def trace(credential: Credential, by: User | None, references: Iterable[SecretId
     """Read secrets with a credential and say how each step went, for what refers to them (`about`).
 
     It counts as a connection test, is audited as what it is, and is not the credential's last test. Raises
-    TooManyTestsError, SealError, and Credential.DoesNotExist if it was deleted meanwhile.
+    TooManyError, SealError, and Credential.DoesNotExist if it was deleted meanwhile.
     """
     provider = current_row(credential).open_provider()
-    with _slot():
+    with slot():
         started = Action.VARIABLE_TRACE_STARTED
         test = _begin(credential.organization, by, credential.provider, None, about=about, action=started)
         traced, milliseconds = _timed(lambda: provider.trace(references))
@@ -120,12 +112,12 @@ def read_for_check(
     """Read secrets for somebody who checks what is to refer to them.
 
     It counts as a connection test, is audited as what it is, with the secrets' names, and is not the credential's last
-    test. Raises TooManyTestsError, SealError, and Credential.DoesNotExist if it was deleted meanwhile.
+    test. Raises TooManyError, SealError, and Credential.DoesNotExist if it was deleted meanwhile.
     """
     credential = current_row(credential)
     provider = credential.open_provider()
     secrets: Mapping[str, Detail] = {"secrets": sorted({one.secret_name for one in wanted})}
-    with _slot():
+    with slot():
         started = Action.REFERENCE_CHECK_STARTED
         test = _begin(credential.organization, by, credential.provider, None, credential, started, secrets)
         answers, milliseconds = _timed(lambda: provider.fetch(wanted))
@@ -146,26 +138,15 @@ def try_reading(
     """Do what a preview of a change reads, and return its result; `read` also tells the first failure, or None.
 
     It counts as a connection test, and is audited as what it is, `about` the credential or the organization. Raises
-    TooManyTestsError.
+    TooManyError.
     """
-    with _slot():
+    with slot():
         test = _begin(organization, by, provider, None, about=about, action=Action.CREDENTIAL_PREVIEW_STARTED)
         (result, code), milliseconds = _timed(read)
         state = StepState.FAILED if code else StepState.PASSED
         outcome = ProbeResult((StepResult(Step.READ, state, milliseconds, code),))
         _finish(test, outcome, milliseconds, by, about=about, action=Action.CREDENTIAL_PREVIEWED)
     return result
-
-
-@contextmanager
-def _slot() -> Iterator[None]:
-    """Hold one of this process's places for tests: the other threads stay free for pages."""
-    if not _slots.acquire(blocking=False):
-        raise TooManyTestsError(5)
-    try:
-        yield
-    finally:
-        _slots.release()
 
 
 def _begin(
@@ -202,7 +183,7 @@ def _begin(
 
 
 def _keep_limits(organization: Organization) -> None:
-    """Raise TooManyTestsError if one more test is too many; the caller holds the organization's row."""
+    """Raise TooManyError if one more test is too many; the caller holds the organization's row."""
     now = timezone.now()
     begun = list(
         ConnectionTest.objects.filter(organization=organization, created_at__gt=now - _MINUTE)
@@ -211,9 +192,9 @@ def _keep_limits(organization: Organization) -> None:
     )
     running = [at for at, ok in begun if ok is None and at > now - _LONGEST]
     if len(running) >= AT_ONCE:
-        raise TooManyTestsError(5)
+        raise TooManyError(5)
     if len(begun) >= PER_MINUTE:
-        raise TooManyTestsError(max(1, ceil((begun[-1][0] + _MINUTE - now).total_seconds())))
+        raise TooManyError(max(1, ceil((begun[-1][0] + _MINUTE - now).total_seconds())))
 
 
 def _timed(work: Callable[[], T]) -> tuple[T, int]:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from crewadmin.limits import with_retry_after
+from crewadmin.limits import TooManyError, with_retry_after
 from crewadmin.pagination import page_of
 from crewadmin.sealing import SealError
 from organizations.access import Feature, Level, OrganizationRequest, freshly_proven, require
@@ -30,7 +30,7 @@ from .impact import default_change, replacement, settings_change
 from .models import ConnectionTest, Credential
 from .presentation import Toast, may_pass_soon, steps_of, toast_for, toast_for_limit, toast_for_trust
 from .providers.failures import FailureCode, explain
-from .testing import HISTORY, TooManyTestsError, check_trust, run_connection_test, try_settings
+from .testing import HISTORY, check_trust, run_connection_test, try_settings
 from .usage import conceal, secret_to_read, usage, uses_of
 
 USES_SHOWN = 20
@@ -367,7 +367,7 @@ def credential_test(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     status, seconds, again = 200, None, 0
     try:
         test = run_connection_test(credential, request.user, secret_name)
-    except TooManyTestsError as error:
+    except TooManyError as error:
         toast, status, seconds = toast_for_limit(error.seconds), 429, error.seconds
         conceal([credential.last_test], request.membership)
     else:
@@ -382,7 +382,7 @@ def credential_test(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
             "last_test": "credentials/_last_test.html" if on_detail else "credentials/_test_cell.html",
         }
         return with_retry_after(render(request, "credentials/_test_result.html", context, status=status), seconds)
-    _add_message(request, toast)
+    toast.add_to(request)
     if on_detail:
         return redirect("credential_detail", request.organization.uuid, credential.uuid)
     return redirect("credential_list", request.organization.uuid)
@@ -401,11 +401,11 @@ def credential_check_trust(request: OrganizationRequest, uuid: UUID) -> HttpResp
     credential = _credential(request, uuid, Grant.MANAGE)
     try:
         toast = toast_for_trust(check_trust(credential, request.user))
-    except TooManyTestsError as error:
+    except TooManyError as error:
         toast = toast_for_limit(error.seconds)
     except SealError:
         toast = Toast("error", str(explain(FailureCode.CANNOT_BE_OPENED).title), "")
-    _add_message(request, toast)
+    toast.add_to(request)
     return redirect("credential_detail", request.organization.uuid, credential.uuid)
 
 
@@ -425,7 +425,7 @@ def credential_try(request: OrganizationRequest, uuid: UUID | None = None) -> Ht
         settings = forms.settings_values()
         try:
             test = try_settings(request.organization, request.user, forms.provider, secret_name=target, **settings)
-        except TooManyTestsError as error:
+        except TooManyError as error:
             seconds = error.seconds
     context = {
         "test": test,
@@ -437,7 +437,3 @@ def credential_try(request: OrganizationRequest, uuid: UUID | None = None) -> Ht
     if request.htmx:
         return with_retry_after(render(request, "credentials/_try_result.html", context, status=status), seconds)
     return with_retry_after(_form_page(request, forms, status, context), seconds)
-
-
-def _add_message(request: OrganizationRequest, toast: Toast) -> None:
-    messages.add_message(request, toast.message_level, toast.title, extra_tags=toast.detail)

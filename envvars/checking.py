@@ -43,7 +43,7 @@ class CheckedPart:
 def check_values(written: Written, credential: Credential | None, by: User) -> list[CheckedPart]:
     """Read what is written with a credential, each secret once, and say of each part whether it has a value.
 
-    Without a credential (the provider has no default) that is what each part says. Raises TooManyTestsError, and
+    Without a credential (the provider has no default) that is what each part says. Raises TooManyError, and
     Credential.DoesNotExist if it was deleted meanwhile.
     """
     references = list(dict.fromkeys(written.references))

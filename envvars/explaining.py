@@ -101,7 +101,7 @@ def explain(variable: EnvironmentVariable, automation: Automation | None = None)
 def trace(variable: EnvironmentVariable, by: User | None, automation: Automation | None = None) -> Explanation:
     """Read what a variable refers to, as resolving it would, and return how each hop went. The value is dropped.
 
-    Written down before the call. Raises credentials.testing.TooManyTestsError, and Credential.DoesNotExist if it was
+    Written down before the call. Raises credentials.testing.TooManyError, and Credential.DoesNotExist if it was
     deleted meanwhile.
     """
     known, started = explain(variable, automation), perf_counter()

@@ -6,6 +6,8 @@ It resolves then, or it gets what was deployed last and no vault is asked: see `
 import json
 from collections.abc import Collection
 
+from django.conf import settings
+
 from crewadmin.sealing import keyed_hash
 
 from .delivery.formats import revealed
@@ -23,7 +25,8 @@ def environment_for(
     for all. Raises NotDeployedError if it resolves at deploy and there is nothing deployed.
     """
     if not automation.resolves_at_deploy:
-        return resolve_for(automation, None, delivery, by_label=by_label, only=only)
+        max_age = settings.SECRET_CACHE_SECONDS
+        return resolve_for(automation, None, delivery, by_label=by_label, only=only, max_age=max_age)
     try:
         resolution = deployed_values(automation, only)
     except NotDeployedError as error:

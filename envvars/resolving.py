@@ -1,16 +1,17 @@
 """Resolve an automation: from its variables to their values, each vault opened once and each secret read once."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple, TypeAlias
+from functools import partial
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from django.db.models import Q, QuerySet
 
 from credentials.models import Credential
-from credentials.providers.base import Fetched, Provider, ProviderError, SecretId
+from credentials.providers.base import Fetched, ProviderError, SecretId
 from credentials.providers.failures import FailureCode
 from crewadmin.redaction import Secret
 from crewadmin.sealing import SealError
@@ -21,6 +22,7 @@ from .models import Automation, EnvironmentVariable
 from .names import reason_to_refuse
 from .references import Reference, ReferenceFailedError
 
+T = TypeVar("T")
 Source = EnvironmentVariable.Source
 
 
@@ -89,14 +91,20 @@ class Resolution:
 
 
 def resolve_for(
-    automation: Automation, by: User | None, delivery: str, *, by_label: str = "", only: Collection[str] | None = None
+    automation: Automation,
+    by: User | None,
+    delivery: str,
+    *,
+    by_label: str = "",
+    only: Collection[str] | None = None,
+    max_age: int = 0,
 ) -> Resolution:
     """Resolve an automation for a delivery and write down that it happened, before anybody sees a value.
 
-    `delivery` names what the values are for: a format, `run`, `api` or `check`. `by` is None on the command line and
-    for what `by_label` names. `only` are the keys that are wanted, None for all.
+    `delivery` names what the values are for: a format, `run`, `api`, `deploy` or `check`. `by` is None on the command
+    line and for what `by_label` names. `only` are the keys that are wanted, None for all. `max_age`: see `resolve`.
     """
-    resolution = resolve(automation, variables_of(automation, only))
+    resolution = resolve(automation, variables_of(automation, only), max_age)
     record_resolution(automation, by, delivery, resolution, by_label=by_label)
     return resolution
 
@@ -127,14 +135,17 @@ def record_resolution(
         )
 
 
-def resolve(automation: Automation, variables: Iterable[EnvironmentVariable] | None = None) -> Resolution:
+def resolve(
+    automation: Automation, variables: Iterable[EnvironmentVariable] | None = None, max_age: int = 0
+) -> Resolution:
     """Return the values of an automation's variables and all problems at once. No transaction is open meanwhile.
 
-    `variables` are some of the automation's variables, where not all are wanted.
+    `variables` are some of the automation's variables, where not all are wanted. A secret that was read for a start
+    less than `max_age` seconds ago may be used again: whoever deploys or checks wants to know what is there now.
     """
     chosen = list(variables_of(automation) if variables is None else variables)
     credentials = credentials_of(automation.organization, chosen)
-    answers = _read_all(chosen, credentials)
+    answers = _read_all(chosen, credentials, max_age)
     values: dict[str, Secret[str]] = {}
     origins: dict[str, Origin] = {}
     problems: list[Problem] = []
@@ -186,7 +197,7 @@ _CREDENTIALS_AT_ONCE = 16
 
 
 def _read_all(
-    variables: Iterable[EnvironmentVariable], credentials: Mapping[int, Credential]
+    variables: Iterable[EnvironmentVariable], credentials: Mapping[int, Credential], max_age: int
 ) -> dict[tuple[int, SecretId], Answer]:
     """Return the answer for every secret that is wanted."""
     wanted: defaultdict[int, dict[SecretId, None]] = defaultdict(dict)
@@ -195,26 +206,27 @@ def _read_all(
             wanted[credential.pk] |= dict.fromkeys(reference.secret_id for reference in variable.references)
     by_pk = {credential.pk: credential for credential in credentials.values()}
     answers: dict[tuple[int, SecretId], Answer] = {}
-    opened: dict[int, tuple[Provider, list[SecretId]]] = {}
+    reads: dict[int, Callable[[], Mapping[SecretId, Fetched | ProviderError]]] = {}
     for pk, secrets in wanted.items():
         try:
-            opened[pk] = by_pk[pk].open_provider(), list(secrets)
+            reads[pk] = partial(by_pk[pk].open_provider().fetch, list(secrets), max_age)
         except SealError as error:
             answers |= {(pk, secret): error for secret in secrets}
-    for pk, fetched in _fetch_all(opened).items():
+    for pk, fetched in ask_all(reads).items():
         answers |= {(pk, secret): answer for secret, answer in fetched.items()}
     return answers
 
 
-def _fetch_all(
-    opened: Mapping[int, tuple[Provider, list[SecretId]]],
-) -> dict[int, Mapping[SecretId, Fetched | ProviderError]]:
-    """Read with several credentials at the same time: the slowest vault decides, not their sum."""
-    if len(opened) < 2:
-        return {pk: provider.fetch(secrets) for pk, (provider, secrets) in opened.items()}
-    with ThreadPoolExecutor(min(len(opened), _CREDENTIALS_AT_ONCE), thread_name_prefix="resolve") as threads:
-        started = {pk: threads.submit(provider.fetch, secrets) for pk, (provider, secrets) in opened.items()}
-        return {pk: fetched.result() for pk, fetched in started.items()}
+def ask_all(questions: Mapping[int, Callable[[], T]]) -> dict[int, T]:
+    """Ask with several credentials at the same time: the slowest vault decides, not their sum.
+
+    The questions must not touch the database: each runs in a thread of its own.
+    """
+    if len(questions) < 2:
+        return {pk: ask() for pk, ask in questions.items()}
+    with ThreadPoolExecutor(min(len(questions), _CREDENTIALS_AT_ONCE), thread_name_prefix="vault") as threads:
+        started = {pk: threads.submit(ask) for pk, ask in questions.items()}
+        return {pk: answer.result() for pk, answer in started.items()}
 
 
 # --- From secrets to the value of one variable ----------------------------------------------------------------------

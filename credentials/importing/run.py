@@ -13,6 +13,7 @@ from crewadmin.importing.findings import Finding
 from crewadmin.importing.plan import Action, Plan, decide
 from crewadmin.importing.rows import Row
 from crewadmin.importing.source import Limits, Source
+from crewadmin.limits import TooManyError
 from organizations.access import Feature
 from organizations.importing import Choices, Import, Progress, Tested
 from organizations.models import AuditEvent, Organization, User
@@ -22,7 +23,7 @@ from .. import services
 from ..forms import CredentialForms
 from ..models import Credential
 from ..providers import PROVIDERS
-from ..testing import TooManyTestsError, try_settings
+from ..testing import try_settings
 from ..usage import uses_of
 from .formats import format_of, read
 
@@ -109,7 +110,7 @@ class CredentialImport(Import):
         while time.monotonic() < end:
             try:
                 test = try_settings(self.organization, self.by, wanted.provider, **wanted.settings)
-            except TooManyTestsError as error:
+            except TooManyError as error:
                 if time.monotonic() + error.seconds > end:
                     break
                 time.sleep(error.seconds)

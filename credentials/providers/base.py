@@ -315,8 +315,11 @@ class Provider(ABC):
         return TrustCheck()
 
     @abstractmethod
-    def fetch(self, references: Iterable[SecretId]) -> Mapping[SecretId, Fetched | ProviderError]:
-        """Read each secret once. Every reference has an answer: the secret, or why it could not be read."""
+    def fetch(self, references: Iterable[SecretId], max_age: int = 0) -> Mapping[SecretId, Fetched | ProviderError]:
+        """Read each secret once. Every reference has an answer: the secret, or why it could not be read.
+
+        A value that this process read less than `max_age` seconds ago for the same purpose may be used again.
+        """
 
     @abstractmethod
     def trace(self, references: Iterable[SecretId]) -> Trace:

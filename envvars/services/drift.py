@@ -5,9 +5,10 @@ compared with the version that was read at the time of the deployment. A value t
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TypeAlias
 
 from django.db import transaction
@@ -22,6 +23,7 @@ from organizations.models import AuditEvent, Organization, User
 
 from .. import webhook
 from ..models import Automation, DeployedVariable, Deployment, EnvironmentVariable
+from ..resolving import ask_all
 
 #: The id of the version that a vault holds now, or why it is not known; by credential and secret.
 _Versions: TypeAlias = Mapping[tuple[int | None, SecretId], str | FailureCode]
@@ -71,22 +73,20 @@ def _versions_now(organization: Organization, rows: Iterable[DeployedVariable]) 
         wanted[row.credential_id] |= dict.fromkeys(_secrets_of(row))
     credentials = Credential.objects.filter(organization=organization).in_bulk([pk for pk in wanted if pk])
     versions: dict[tuple[int | None, SecretId], str | FailureCode] = {}
+    questions: dict[int, Callable[[], Mapping[SecretId, str | ProviderError]]] = {}
     for pk, secrets in wanted.items():
-        credential = credentials.get(pk) if pk else None
-        for secret, answer in _asked(credential, list(secrets)).items():
+        credential = credentials.get(pk or 0)
+        if credential is None:  # deleted since
+            versions |= {(pk, secret): FailureCode.NO_CREDENTIAL for secret in secrets}
+            continue
+        try:
+            questions[credential.pk] = partial(credential.open_provider().versions, list(secrets))
+        except SealError:
+            versions |= {(pk, secret): FailureCode.CANNOT_BE_OPENED for secret in secrets}
+    for pk, answers in ask_all(questions).items():
+        for secret, answer in answers.items():
             versions[pk, secret] = answer.code if isinstance(answer, ProviderError) else answer
     return versions
-
-
-def _asked(
-    credential: Credential | None, secrets: Sequence[SecretId]
-) -> Mapping[SecretId, str | ProviderError | FailureCode]:
-    if credential is None:  # deleted since
-        return dict.fromkeys(secrets, FailureCode.NO_CREDENTIAL)
-    try:
-        return credential.open_provider().versions(secrets)
-    except SealError:
-        return dict.fromkeys(secrets, FailureCode.CANNOT_BE_OPENED)
 
 
 def _secrets_of(row: DeployedVariable) -> list[SecretId]:

@@ -12,7 +12,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from credentials.asking import asking
 from crewadmin.bulk import among
+from crewadmin.limits import TooManyError
 from crewadmin.pagination import page_of
 from organizations.access import OrganizationRequest, freshly_proven
 from organizations.sharing import Grant, hidden_count, listed
@@ -26,6 +28,7 @@ from ..presentation import outcomes_of, source_name
 from ..resolving import resolve_for
 from ..services import automations as services
 from .shared import (
+    ask_later,
     automation_of,
     can_manage,
     can_read,
@@ -86,7 +89,11 @@ def automation_check(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     It is resolved with all its variables; of those that are hidden from the member only their number is told.
     """
     automation = automation_of(request, uuid)
-    resolution = resolve_for(automation, request.user, "check")
+    try:
+        with asking(request.user):
+            resolution = resolve_for(automation, request.user, "check")
+    except TooManyError as error:
+        return ask_later(request, automation, error.seconds)
     outcomes = outcomes_of(resolution, with_keys=request.access.environment_variables.manage)
     context = {"resolution": resolution, "checked": True, "outcomes": outcomes}
     return automation_page(request, automation, context)

@@ -11,6 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
+from credentials.asking import asking
+from crewadmin.limits import TooManyError
 from crewadmin.pagination import newest_page_of, page_of
 from organizations.access import OrganizationRequest
 from organizations.sharing import Grant
@@ -21,7 +23,7 @@ from ..models import DeployedVariable, Deployment
 from ..presentation import outcomes_of
 from ..services.deployments import KeptChangingError, NothingDeployedError, deploy
 from .automations import automation_page
-from .shared import automation_of, can_manage, can_read, shown_deployed, shown_sources
+from .shared import ask_later, automation_of, can_manage, can_read, shown_deployed, shown_sources
 
 
 @can_manage
@@ -33,7 +35,10 @@ def automation_deploy(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     """
     automation = automation_of(request, uuid, Grant.MANAGE)
     try:
-        deployment = deploy(automation, request.user)
+        with asking(request.user):
+            deployment = deploy(automation, request.user)
+    except TooManyError as error:
+        return ask_later(request, automation, error.seconds)
     except NothingDeployedError as error:
         outcomes = outcomes_of(error.resolution, with_keys=True)
         context = {"resolution": error.resolution, "refused": True, "outcomes": outcomes}

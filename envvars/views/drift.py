@@ -11,12 +11,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
+from credentials.asking import asking
+from crewadmin.limits import TooManyError
 from crewadmin.pagination import page_of
 from organizations.access import OrganizationRequest
 
 from ..models import DRIFTED, DeployedVariable, Deployment
 from ..services.drift import Drift, check_drift
-from .shared import automation_of, can_read, shown_deployed, shown_sources, stale_automations
+from .shared import ask_later, automation_of, can_read, shown_deployed, shown_sources, stale_automations
 
 #: Variables of one automation that the list of what is stale names; its own page has all.
 VARIABLES_NAMED = 10
@@ -61,7 +63,12 @@ def _named(
 def drift_check(request: OrganizationRequest, uuid: UUID) -> HttpResponse:
     """Ask the vaults whether what an automation starts with is stale, and say so."""
     automation = automation_of(request, uuid)
-    if found := check_drift(request.organization, request.user, automation=automation):
+    try:
+        with asking(request.user):
+            found = check_drift(request.organization, request.user, automation=automation)
+    except TooManyError as error:
+        return ask_later(request, automation, error.seconds)
+    if found:
         _tell(request, found[0])
     else:
         messages.info(request, _("Nothing is deployed that could be stale."))

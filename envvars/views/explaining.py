@@ -8,8 +8,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from credentials.models import Credential, named_to
-from credentials.testing import TooManyTestsError
-from crewadmin.limits import with_retry_after
+from crewadmin.limits import TooManyError, with_retry_after
 from organizations.access import OrganizationRequest
 from organizations.sharing import Grant, may
 
@@ -39,7 +38,7 @@ def _page(request: OrganizationRequest, variable: EnvironmentVariable, automatio
     seconds = 0
     try:
         work = trace(variable, request.user, automation) if request.method == "POST" else None
-    except TooManyTestsError as error:
+    except TooManyError as error:
         work, seconds = None, error.seconds
     explanation = work or explain(variable, automation)
     sight = _sight(request, explanation)

@@ -6,9 +6,11 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 
 from credentials.models import named_to
+from credentials.presentation import toast_for_limit
 from organizations.access import Feature, Level, OrganizationRequest, require
 from organizations.sharing import Grant, flag, listed, object_of, visible
 
@@ -29,6 +31,12 @@ def automation_of(request: OrganizationRequest, uuid: UUID, grant: Grant = Grant
     """Return an automation of the request's organization that the member may see (else 404) or manage (else 403)."""
     rows = Automation.objects.for_organization(request.organization).select_related("organization")
     return object_of(rows, request.membership, uuid, grant)
+
+
+def ask_later(request: OrganizationRequest, automation: Automation, seconds: int) -> HttpResponse:
+    """Send back a person who has vaults asked too often, or while too many are; say when to try again."""
+    toast_for_limit(seconds, _("Too many questions to vaults at once")).add_to(request)
+    return redirect("automation_detail", request.organization.uuid, automation.uuid)
 
 
 def stale_automations(request: OrganizationRequest) -> "QuerySet[Automation]":

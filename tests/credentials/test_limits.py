@@ -9,11 +9,12 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from credentials import testing
+from credentials import asking, testing
 from credentials.models import ConnectionTest, Credential
 from credentials.providers.aws.provider import AwsSecretsManager
 from credentials.providers.base import ProbeResult
-from credentials.testing import AT_ONCE, HISTORY, PER_MINUTE, TooManyTestsError, run_connection_test
+from credentials.testing import AT_ONCE, HISTORY, PER_MINUTE, run_connection_test
+from crewadmin.limits import TooManyError
 from organizations.models import AuditEvent, Organization, User
 from sandbox.aws import Sandbox
 
@@ -35,7 +36,7 @@ def test_the_eleventh_test_in_a_minute_is_refused_with_the_time_to_wait(
 ) -> None:
     begun(aws_prod, PER_MINUTE, seconds_ago=20)
     events = AuditEvent.objects.count()
-    with pytest.raises(TooManyTestsError) as refused:
+    with pytest.raises(TooManyError) as refused:
         run_connection_test(aws_prod, alice)
     assert 38 <= refused.value.seconds <= 41
     assert sandbox.calls == []
@@ -49,7 +50,7 @@ def test_a_minute_later_testing_goes_on(aws_prod: Credential, alice: User, sandb
 
 def test_a_third_test_at_the_same_time_is_refused(aws_prod: Credential, alice: User, sandbox: Sandbox) -> None:
     begun(aws_prod, AT_ONCE, seconds_ago=3, ok=None)
-    with pytest.raises(TooManyTestsError):
+    with pytest.raises(TooManyError):
         run_connection_test(aws_prod, alice)
     assert sandbox.calls == []
 
@@ -72,14 +73,14 @@ def test_another_organization_is_not_held_up(
 def test_the_server_keeps_threads_free_for_pages(
     aws_prod: Credential, alice: User, sandbox: Sandbox, settings: Any
 ) -> None:
-    held = [testing._slots.acquire(blocking=False) for _place in range(settings.CONNECTION_TESTS_AT_ONCE)]
+    held = [asking._slots.acquire(blocking=False) for _place in range(settings.CONNECTION_TESTS_AT_ONCE)]
     try:
         assert all(held)
-        with pytest.raises(TooManyTestsError):
+        with pytest.raises(TooManyError):
             run_connection_test(aws_prod, alice)
     finally:
         for _place in held:
-            testing._slots.release()
+            asking._slots.release()
     assert run_connection_test(aws_prod, alice).ok
 
 

@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from credentials import tasks
 from credentials.models import ConnectionTest, Credential
-from credentials.testing import TooManyTestsError, run_connection_test
+from credentials.testing import run_connection_test
 from crewadmin.celery import app
+from crewadmin.limits import TooManyError
 from organizations.models import Organization, User
 from sandbox.aws import Sandbox
 from tests.builders import store_credential
@@ -91,7 +92,7 @@ def test_where_a_limit_is_reached_it_is_tried_again_later(
     later: list[float] = []
 
     def full(*_arguments: Any) -> None:
-        raise TooManyTestsError(7)
+        raise TooManyError(7)
 
     def retry(countdown: float) -> Retry:
         later.append(countdown)

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from credentials import health
 from credentials.models import ConnectionTest, Credential
-from credentials.testing import TooManyTestsError, run_connection_test
+from credentials.testing import run_connection_test
+from crewadmin.limits import TooManyError
 from organizations.models import AuditEvent, Organization, User
 from sandbox import seed
 from sandbox.aws import Sandbox
@@ -100,7 +101,7 @@ def test_it_waits_where_a_limit_is_reached(
     monkeypatch: pytest.MonkeyPatch,
     naps: list[float],
 ) -> None:
-    answers = iter([TooManyTestsError(7)])
+    answers = iter([TooManyError(7)])
 
     def limited(credential: Credential, by: None) -> ConnectionTest:
         for refusal in answers:

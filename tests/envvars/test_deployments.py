@@ -12,6 +12,7 @@ from django.db import IntegrityError, connection, connections, transaction
 from credentials.models import Credential
 from credentials.services import delete_credential, make_default
 from crewadmin.sealing import key_ring
+from envvars.kickoff import environment_for
 from envvars.models import Automation, DeployedVariable, Deployment
 from envvars.resolving import resolve_for
 from envvars.services import deployments
@@ -68,6 +69,17 @@ def test_the_values_are_kept_sealed(full_crew: Automation, alice: User) -> None:
         cursor.execute("SELECT snapshot FROM envvars_deployment")
         assert PASSWORD.encode() not in bytes(cursor.fetchone()[0])
     assert deployment == stored
+
+
+def test_a_secret_is_read_again_for_a_deployment_or_a_check_and_perhaps_not_for_a_start(
+    full_crew: Automation, alice: User, sandbox: Sandbox, settings: Any
+) -> None:
+    settings.SECRET_CACHE_SECONDS = 60
+    assert environment_for(full_crew, "run").values["DB_PASSWORD"].reveal() == PASSWORD
+    sandbox.put_secret("database-credentials", '{"username": "crewai_app", "password": "another"}')
+    assert environment_for(full_crew, "run").values["DB_PASSWORD"].reveal() == PASSWORD
+    assert deploy(full_crew, alice).snapshot.reveal()["DB_PASSWORD"] == "another"
+    assert resolve_for(full_crew, alice, "check").values["DB_PASSWORD"].reveal() == "another"
 
 
 def test_each_variable_remembers_where_its_value_came_from(

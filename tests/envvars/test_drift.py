@@ -1,12 +1,15 @@
 """Comparing what is deployed with what vaults hold: no value is read, and what is stale is known with its time."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 from django.db import connection
 
 from credentials.models import Credential
+from credentials.providers.aws.provider import AwsSecretsManager
+from credentials.providers.base import SecretId
 from credentials.providers.failures import FailureCode
 from credentials.services import change_credential
 from envvars.models import Automation, DeployedVariable, Deployment
@@ -65,6 +68,25 @@ def test_no_value_is_read(baked_crew: Automation, acme: Organization, sandbox: S
     sandbox.calls.clear()
     check_drift(acme)
     assert sorted(call.action for call in sandbox.calls) == ["DescribeSecret", "DescribeSecret"]
+
+
+def test_the_slowest_vault_decides_and_not_their_sum(
+    baked_crew: Automation, acme: Organization, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(2):
+        credential = store_credential(acme, alice, f"aws-{number}")
+        store_reference(acme, f"API_KEY_{number}", seed.OPENAI_KEY.name, credential, [baked_crew])
+    deploy(baked_crew, None)
+    together = threading.Barrier(3, timeout=10)  # breaks unless three vaults are asked at the same time
+    versions = AwsSecretsManager.versions
+
+    def waiting(provider: AwsSecretsManager, wanted: Iterable[SecretId]) -> Any:
+        together.wait()
+        return versions(provider, wanted)
+
+    monkeypatch.setattr(AwsSecretsManager, "versions", waiting)
+    drift = the_drift(acme)
+    assert (drift.compared, drift.stale, drift.unknown) == (4, {}, {})
 
 
 def test_a_secret_that_several_automations_read_is_asked_about_once(

@@ -279,9 +279,9 @@ def test_the_slowest_vault_decides_and_not_their_sum(
     together = threading.Barrier(3, timeout=10)  # breaks unless three vaults are read at the same time
     fetch = AwsSecretsManager.fetch
 
-    def waiting(provider: AwsSecretsManager, wanted: Iterable[SecretId]) -> Any:
+    def waiting(provider: AwsSecretsManager, wanted: Iterable[SecretId], max_age: int) -> Any:
         together.wait()
-        return fetch(provider, wanted)
+        return fetch(provider, wanted, max_age)
 
     monkeypatch.setattr(AwsSecretsManager, "fetch", waiting)
     for number in range(3):
@@ -302,9 +302,11 @@ def test_no_transaction_is_open_while_secrets_are_read(
     seen = []
     fetch = AwsSecretsManager.fetch
 
-    def watched(provider: AwsSecretsManager, wanted: Iterable[SecretId]) -> Mapping[SecretId, Fetched | ProviderError]:
+    def watched(
+        provider: AwsSecretsManager, wanted: Iterable[SecretId], max_age: int
+    ) -> Mapping[SecretId, Fetched | ProviderError]:
         seen.append(connection.in_atomic_block)
-        return fetch(provider, wanted)
+        return fetch(provider, wanted, max_age)
 
     monkeypatch.setattr(AwsSecretsManager, "fetch", watched)
     store_reference(acme, "API_KEY", seed.OPENAI_KEY.name, automations=[crew])

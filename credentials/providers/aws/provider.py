@@ -118,16 +118,16 @@ class AwsSecretsManager(Provider):
         """Return why no secret of the credential's region can have this name or ARN."""
         return name_problem(config.get("region", ""), secret_name)
 
-    def fetch(self, references: Iterable[SecretId]) -> Mapping[SecretId, Fetched | ProviderError]:
+    def fetch(self, references: Iterable[SecretId], max_age: int = 0) -> Mapping[SecretId, Fetched | ProviderError]:
         """Read each secret once, many in one call or at the same time, within `limits.total` seconds.
 
-        Values that were read less than SECRET_CACHE_SECONDS ago, with this version of this credential, are not read
-        again; by default that is none.
+        Values that were read less than `max_age` seconds ago, with this version of this credential and to be used
+        again, are not read again; by default that is none.
         """
         wanted = list(dict.fromkeys(references))
-        kept = self._memory.values(wanted, settings.SECRET_CACHE_SECONDS)
+        kept = self._memory.values(wanted, max_age)
         read = self._ask_about([one for one in wanted if one not in kept], lambda reader, some: reader.fetch(some))
-        if settings.SECRET_CACHE_SECONDS and self.scope:
+        if max_age and self.scope:
             self._memory.keep({one: found for one, found in read.items() if isinstance(found, Fetched)})
         return {one: kept.get(one) or read[one] for one in wanted}
 

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
 from credentials.presentation import StepView
-from credentials.testing import TooManyTestsError
+from crewadmin.limits import TooManyError
 from envvars.explaining import Explanation, Hop, trace
 from envvars.models import Automation, EnvironmentVariable
 from envvars.presentation import Sight, for_terminal, hops_in_words, verdict_of
@@ -40,7 +40,7 @@ class Command(BaseCommand):
         variable, automation = _found(options)
         try:
             explanation = trace(variable, None, automation)
-        except TooManyTestsError as error:
+        except TooManyError as error:
             sentence = _("Too many connection tests at once, and a trace counts as one. Try again in %(seconds)d s.")
             raise CommandError(sentence % {"seconds": error.seconds}, returncode=LIMIT_REACHED) from None
         if options["json"]:

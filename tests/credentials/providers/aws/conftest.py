@@ -24,9 +24,9 @@ ServeAws = Callable[..., Wire]
 MakeProvider = Callable[..., AwsSecretsManager]
 
 
-def fetch(provider: AwsSecretsManager, names: Iterable[str]) -> dict[str, Fetched | ProviderError]:
+def fetch(provider: AwsSecretsManager, names: Iterable[str], max_age: int = 0) -> dict[str, Fetched | ProviderError]:
     """The current versions of secrets, by name."""
-    return {wanted.secret_name: answer for wanted, answer in provider.fetch(map(SecretId, names)).items()}
+    return {wanted.secret_name: answer for wanted, answer in provider.fetch(map(SecretId, names), max_age).items()}
 
 
 @pytest.fixture

@@ -336,11 +336,10 @@ def test_a_connection_that_was_closed_meanwhile_is_no_failure(serve: ServeAws, p
         assert values(fetch(scoped(provider(limits=Limits(attempts=2))), ["db"])) == {"db": "value-of-db"}
 
 
-def test_without_a_scope_nothing_is_kept(serve: ServeAws, provider: MakeProvider, settings: Any) -> None:
-    settings.SECRET_CACHE_SECONDS = 60
+def test_without_a_scope_nothing_is_kept(serve: ServeAws, provider: MakeProvider) -> None:
     wire = serve(Vault())
     for _run in range(2):
-        fetch(provider(role_arn=ROLE_ARN), ["db"])
+        fetch(provider(role_arn=ROLE_ARN), ["db"], max_age=60)
     assert wire.actions == ["AssumeRole", "GetSecretValue"] * 2
 
 
@@ -388,11 +387,10 @@ def test_a_session_is_renewed_before_it_ends(
         assert wire.actions.count("AssumeRole") == sessions
 
 
-def test_a_connection_test_uses_nothing_that_was_kept(serve: ServeAws, provider: MakeProvider, settings: Any) -> None:
-    settings.SECRET_CACHE_SECONDS = 60
+def test_a_connection_test_uses_nothing_that_was_kept(serve: ServeAws, provider: MakeProvider) -> None:
     wire = serve(Vault())
     aws = scoped(provider(role_arn=ROLE_ARN))
-    fetch(aws, ["db"])
+    fetch(aws, ["db"], max_age=60)
     wire.requests.clear()
     assert aws.probe("db").ok
     assert wire.actions == [
@@ -405,38 +403,35 @@ def test_a_connection_test_uses_nothing_that_was_kept(serve: ServeAws, provider:
     ]
 
 
-def test_values_are_not_kept_unless_that_is_set(serve: ServeAws, provider: MakeProvider, settings: Any) -> None:
-    assert settings.SECRET_CACHE_SECONDS == 0
+def test_values_are_kept_and_used_again_only_where_that_is_asked_for(serve: ServeAws, provider: MakeProvider) -> None:
     wire = serve(Vault())
-    for _run in range(2):
-        fetch(scoped(provider()), ["db"])
-    assert len(wire.requests) == 2
+    for max_age in (0, 60, 0):
+        fetch(scoped(provider()), ["db"], max_age=max_age)
+    assert len(wire.requests) == 3
 
 
 def test_values_are_kept_for_their_time_for_one_version_and_never_failures(
-    serve: ServeAws, provider: MakeProvider, settings: Any, monkeypatch: pytest.MonkeyPatch
+    serve: ServeAws, provider: MakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.SECRET_CACHE_SECONDS = 60
     wire = serve(Vault(bad=("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")))
-    fetch(scoped(provider()), ["db", "bad"])
+    fetch(scoped(provider()), ["db", "bad"], max_age=60)
     wire.requests.clear()
     aws = scoped(provider())
-    assert values(fetch(aws, ["db"])) == {"db": "value-of-db"}
+    assert values(fetch(aws, ["db"], max_age=60)) == {"db": "value-of-db"}
     assert (wire.requests, aws.calls) == ([], 0)
-    assert codes(fetch(scoped(provider()), ["db", "bad"])) == {"bad": FailureCode.SECRET_NOT_FOUND}
-    fetch(scoped(provider(), "acme:credential:2"), ["db"])
-    scoped(provider()).fetch([SecretId("db", VersionStage.PREVIOUS)])
+    assert codes(fetch(scoped(provider()), ["db", "bad"], max_age=60)) == {"bad": FailureCode.SECRET_NOT_FOUND}
+    fetch(scoped(provider(), "acme:credential:2"), ["db"], max_age=60)
+    scoped(provider()).fetch([SecretId("db", VersionStage.PREVIOUS)], 60)
     assert wire.actions == ["GetSecretValue"] * 3
     later = time.monotonic() + 61
     monkeypatch.setattr(time, "monotonic", lambda: later)
-    fetch(scoped(provider()), ["db"])
+    fetch(scoped(provider()), ["db"], max_age=60)
     assert len(wire.requests) == 4
 
 
-def test_what_is_kept_shows_no_value(serve: ServeAws, provider: MakeProvider, settings: Any) -> None:
-    settings.SECRET_CACHE_SECONDS = 60
+def test_what_is_kept_shows_no_value(serve: ServeAws, provider: MakeProvider) -> None:
     serve(Vault())
-    fetch(scoped(provider(role_arn=ROLE_ARN)), ["db"])
+    fetch(scoped(provider(role_arn=ROLE_ARN)), ["db"], max_age=60)
     for kept in memory._memories.values():
         assert "value-of-db" not in repr(vars(kept))
         assert "session-secret-canary" not in repr(vars(kept))
