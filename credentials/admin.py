@@ -103,7 +103,9 @@ class ConnectionTestAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("result"), ordering="ok")
     def result(self, test: ConnectionTest) -> str:
-        """Whether it passed, or that it still runs."""
+        """Whether it passed, still runs, or was cut off."""
+        if test.was_cut_off:
+            return _("Cut off")
         return {True: _("Passed"), False: _("Failed"), None: _("Running")}[test.ok]
 
     @admin.display(description=gettext_lazy("problem"))

@@ -1,10 +1,12 @@
 """Secret provider credentials and their connection tests: the rows."""
 
+from datetime import timedelta
 from typing import Any, ClassVar
 from uuid import uuid4
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from crewadmin.redaction import Secret
@@ -176,6 +178,8 @@ class ConnectionTest(models.Model):
     ok = models.BooleanField(null=True)
     steps = models.JSONField(default=list)
 
+    #: A test ends within its provider's deadline; one that is older was cut off with its process.
+    LONGEST: ClassVar[timedelta] = timedelta(seconds=30)
     #: Whether it keeps the secret that it read from whoever it is shown to: set by `usage.conceal`.
     hides_secret = False
 
@@ -195,6 +199,11 @@ class ConnectionTest(models.Model):
     def provider_label(self) -> str:
         """The provider's name, as AWS Secrets Manager."""
         return PROVIDERS[self.provider].label
+
+    @property
+    def was_cut_off(self) -> bool:
+        """Whether it will never end."""
+        return self.ok is None and self.created_at <= timezone.now() - self.LONGEST
 
     @property
     def secret_names(self) -> set[str]:

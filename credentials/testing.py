@@ -35,8 +35,6 @@ PER_MINUTE = 10
 AT_ONCE = 2
 #: How many tests of a credential are kept.
 HISTORY = 50
-# A test ends within its provider's deadline; one that is older was cut off with its process.
-_LONGEST = timedelta(seconds=30)
 _MINUTE = timedelta(minutes=1)
 
 
@@ -190,7 +188,7 @@ def _keep_limits(organization: Organization) -> None:
         .order_by("-created_at")
         .values_list("created_at", "ok")[:PER_MINUTE]
     )
-    running = [at for at, ok in begun if ok is None and at > now - _LONGEST]
+    running = [at for at, ok in begun if ok is None and at > now - ConnectionTest.LONGEST]
     if len(running) >= AT_ONCE:
         raise TooManyError(5)
     if len(begun) >= PER_MINUTE:

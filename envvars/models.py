@@ -285,6 +285,8 @@ class ServiceToken(models.Model):
     name = models.CharField(_("name"), max_length=100)
     prefix = models.CharField(_("prefix"), max_length=32, unique=True, editable=False)
     hash = models.BinaryField(max_length=32, editable=False)
+    #: For how long it was made; one that was rotated ends earlier.
+    lifetime = models.DurationField(editable=False)
     expires_at = models.DateTimeField(_("expires at"))
     last_used_at = models.DateTimeField(_("last used at"), null=True, editable=False)
     revoked_at = models.DateTimeField(_("revoked at"), null=True, editable=False)

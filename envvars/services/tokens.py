@@ -69,8 +69,7 @@ def rotate_token(
         token = ServiceToken.objects.get(pk=token.pk)
         if not token.works:
             raise ValidationError(_("This token does not work any more. Create a new one."))
-        lifetime = token.expires_at - token.created_at
-        successor, text = _new_token(automation, by, token.name, lifetime, uuid, may_deploy=token.may_deploy)
+        successor, text = _new_token(automation, by, token.name, token.lifetime, uuid, may_deploy=token.may_deploy)
         token.expires_at = min(token.expires_at, timezone.now() + overlap)
         token.save(update_fields=["expires_at"])
         record(automation.organization, by, Action.TOKEN_ROTATED, token)
@@ -119,6 +118,7 @@ def _new_token(
         name=name,
         prefix=prefix,
         hash=_hash_of(text),
+        lifetime=lifetime,
         expires_at=timezone.now() + lifetime,
         may_deploy=may_deploy,
         created_by=by,

@@ -16,6 +16,7 @@ from django.db import connection, models
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from credentials.models import ConnectionTest, Credential
 from crewadmin.admin import ReadOnlyAdmin
@@ -28,6 +29,7 @@ from organizations.services.invitations import invite
 from organizations.services.roles import create_role
 from sandbox.aws import Sandbox
 from tests.builders import store_reference
+from tests.pages import text_of
 
 from .conftest import CANARY, new_credential, read_column
 
@@ -145,6 +147,18 @@ def test_a_list_takes_as_many_queries_for_many_rows_as_for_few(
 
 
 # --- No oracle ------------------------------------------------------------------------------------------------------
+def test_a_test_that_ended_with_its_process_runs_no_more(
+    support: User, sign_in: SignIn, rows: dict[type[models.Model], models.Model]
+) -> None:
+    tests = ConnectionTest.objects.filter(pk=rows[ConnectionTest].pk)
+    words = []
+    for seconds in (5, 31):
+        tests.update(ok=None, created_at=timezone.now() - timedelta(seconds=seconds))
+        page = text_of(sign_in(support).get(change_page(rows[ConnectionTest])))
+        words.append(next(word for word in ("Running", "Cut off") if word in page))
+    assert words == ["Running", "Cut off"]
+
+
 def test_no_page_takes_a_lookup_that_its_filters_do_not_offer(rf: RequestFactory) -> None:
     request, asked = rf.get("/"), 0
     for model, page in admin.site._registry.items():

@@ -10,6 +10,8 @@ from uuid import uuid4
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -134,6 +136,17 @@ def test_both_tokens_work_until_the_overlap_ends(crew: Automation, bob: User, si
     assert timedelta(hours=23) < old.expires_at - timezone.now() < timedelta(hours=25)
 
 
+def test_a_second_successor_lives_as_long_as_the_first(crew: Automation) -> None:
+    old, _text = made(crew)
+    lives = []
+    for _time in range(2):
+        successor, _text = rotate_token(old, None, overlap=timedelta(hours=1), uuid=uuid4())
+        old.refresh_from_db()
+        lives.append(successor.expires_at - successor.created_at)
+    assert abs(lives[0] - lives[1]) < timedelta(minutes=1)
+    assert min(lives) > timedelta(days=1)
+
+
 def test_without_overlap_the_old_token_ends_at_once(crew: Automation, bob: User, sign_in: SignIn) -> None:
     old, text = made(crew)
     page = sign_in(bob).post(at("token_rotate", old), {"uuid": str(uuid4()), "hours": "0"})
@@ -245,3 +258,16 @@ def test_every_change_is_written_down_without_the_token(crew: Automation, bob: U
     assert events[0].target_label == f"Cluster ({token.prefix})"
     for secret in (text.reveal(), other.reveal()):
         assert secret.split("_", 2)[2] not in str(list(events.values()))
+
+
+# --- Tokens from before they knew their lifetime --------------------------------------------------------------------
+@pytest.mark.django_db(transaction=True)
+def test_a_token_from_before_gets_its_lifetime_by_migration(crew: Automation) -> None:
+    token, _text = made(crew, days=30)
+    ServiceToken.objects.update(expires_at=token.created_at + timedelta(days=7))
+    try:
+        MigrationExecutor(connection).migrate([("envvars", "0008_fewer_indexes")])
+    finally:
+        executor = MigrationExecutor(connection)
+        executor.migrate(executor.loader.graph.leaf_nodes("envvars"))
+    assert ServiceToken.objects.get().lifetime == timedelta(days=7)

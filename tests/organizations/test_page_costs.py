@@ -115,6 +115,7 @@ def fill(acme: Organization, erin: User, size: int) -> None:
             name=f"Token {number}",
             prefix=f"crewadmin_{number}",
             hash=b"",
+            lifetime=timedelta(days=1),
             expires_at=timezone.now() + timedelta(days=1 if number % 2 else -1),
             created_by=erin,
         )
