@@ -452,8 +452,8 @@ FAILURES: dict[FailureCode, Failure] = {
             "earlier key."
         ),
         (
-            _("Allow kms:Decrypt on the earlier key,"),
-            _("or store the secret's value again, which encrypts it with the current key."),
+            _("Allow kms:Decrypt on the earlier key."),
+            _("Or store the secret's value again, which encrypts it with the current key."),
         ),
         Owner.KEY_POLICY,
     ),
@@ -506,8 +506,8 @@ FAILURES: dict[FailureCode, Failure] = {
         _("This ARN is of another region than %(region)s"),
         _("An ARN names the region its secret lives in, and a credential reads in its own region only."),
         (
-            _("Choose a credential for the ARN's region,"),
-            _("or copy the ARN of the secret in %(region)s, or write its name only."),
+            _("Choose a credential for the ARN's region."),
+            _("Or copy the ARN of the secret in %(region)s, or write its name only."),
         ),
         Owner.VARIABLE,
     ),
@@ -521,8 +521,8 @@ FAILURES: dict[FailureCode, Failure] = {
         _("%(secret_name)s is marked for deletion"),
         _("Somebody deleted the secret. It can be restored until its recovery window ends."),
         (
-            _("In Secrets Manager choose Preferences, show secrets scheduled for deletion, and cancel the deletion,"),
-            _("or let the environment variable refer to another secret."),
+            _("In Secrets Manager choose Preferences, show secrets scheduled for deletion, and cancel the deletion."),
+            _("Or let the environment variable refer to another secret."),
         ),
         Owner.SECRET,
     ),
@@ -536,8 +536,8 @@ FAILURES: dict[FailureCode, Failure] = {
         _("%(secret_name)s is not JSON, so it has no keys"),
         _("The reference names a JSON key, but the secret is a single text."),
         (
-            _("Remove # and what follows from the secret name to use the whole text,"),
-            _("or store the secret as key/value pairs."),
+            _("Remove # and what follows from the secret name to use the whole text."),
+            _("Or store the secret as key/value pairs."),
         ),
         Owner.VARIABLE,
     ),
@@ -566,8 +566,8 @@ FAILURES: dict[FailureCode, Failure] = {
         _("No credential found"),
         _("The variable uses the provider's default credential, and none is set as default."),
         (
-            _("Check Set as default credential for this provider on a credential,"),
-            _("or choose a credential by name in the environment variable."),
+            _("Check Set as default credential for this provider on a credential."),
+            _("Or choose a credential by name in the environment variable."),
         ),
         Owner.VARIABLE,
     ),

@@ -37,6 +37,13 @@ def test_a_title_is_one_short_sentence_for_a_toast(code: FailureCode) -> None:
 
 
 @pytest.mark.parametrize("code", FailureCode)
+def test_each_step_reads_well_alone_because_a_toast_shows_only_the_first(code: FailureCode) -> None:
+    for step in map(str, explain(code, {"region": "eu-south-1"}).steps):
+        assert step.endswith(".")
+        assert step[0].isupper()
+
+
+@pytest.mark.parametrize("code", FailureCode)
 def test_facts_are_filled_in_or_worded(code: FailureCode) -> None:
     failure = explain(code, {"region": "eu-south-1"})
     for text in (failure.title, failure.cause, *failure.steps):
