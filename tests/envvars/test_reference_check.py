@@ -123,7 +123,7 @@ def test_a_template_may_be_too_long_though_each_part_has_a_value(checker: Checke
         ("database-credentials#pasword", "Perhaps password is meant."),
         ("database-credentials#pasword", "these keys: options , password , port , username"),
         ("crewai/openai-api-key#x", "is not JSON, so it has no keys"),
-        ("crewai/openai-api-key#x", "or store the secret as key/value pairs."),
+        ("crewai/openai-api-key#x", "Or store the secret as key/value pairs."),
         ("binary", "binary holds binary data"),
         ("list#x", "is JSON, but not a set of keys and values"),
         ("deleted", "deleted is marked for deletion"),
